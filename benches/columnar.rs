@@ -4,8 +4,8 @@
 
 use capture_hook::columnar::StepsFile;
 use capture_hook::run::RunKey;
-use capture_hook::run::rows::{EpisodeSpan, StepRows};
-use capture_hook::run::schema::SchemaVersion;
+use capture_hook::run::rows::{EpisodeSpan, StepRows, Values, empty_columns};
+use capture_hook::run::schema::{RunSchema, SchemaVersion};
 
 // The size of the scan's batches.
 const BATCH: usize = 8192;
@@ -25,10 +25,11 @@ fn batches() -> Vec<StepRows> {
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
     let (mut x, mut y, mut ts) = (32i64, 32i64, 1_767_225_600.0);
+    let schema = RunSchema::plume();
     let step = |row: usize| row % EPISODE;
     (0..STEPS / BATCH)
         .map(|b| {
-            let mut rows = StepRows::default();
+            let mut rows = StepRows { columns: empty_columns(&schema.steps), ..StepRows::default() };
             for row in b * BATCH..(b + 1) * BATCH {
                 let action = (random() * 4.0) as i64;
                 x = (x + i64::from(action == 0) - i64::from(action == 1)).clamp(0, 63);
@@ -45,18 +46,26 @@ fn batches() -> Vec<StepRows> {
                 }
                 rows.schema_version.push(SchemaVersion::V0_1);
                 rows.step.push(step(row) as i64 + 1);
-                rows.ts.push(ts);
-                rows.action.push(action);
-                rows.reward.push(-0.01);
                 rows.terminated.push(false);
                 rows.truncated.push(step(row) == EPISODE - 1);
-                rows.agent_x.push(x);
-                rows.agent_y.push(y);
-                rows.distance_to_goal.push((((x - 32).pow(2) + (y - 32).pow(2)) as f64).sqrt());
-                rows.observation_summary.values.push(random());
-                rows.observation_summary.end_row(true);
-                rows.seed.push(Some(episode));
                 rows.extra.push("");
+                for (column, values) in schema.steps.columns.iter().zip(&mut rows.columns) {
+                    match (column.name.as_str(), &mut values.values) {
+                        ("ts", Values::Float(values)) => values.push(ts),
+                        ("reward", Values::Float(values)) => values.push(-0.01),
+                        ("distance_to_goal", Values::Float(values)) => {
+                            values.push((((x - 32).pow(2) + (y - 32).pow(2)) as f64).sqrt());
+                        }
+                        (_, Values::Float(values)) => values.push(random()),
+                        ("action", Values::Int(values)) => values.push(action),
+                        ("agent_x", Values::Int(values)) => values.push(x),
+                        ("agent_y", Values::Int(values)) => values.push(y),
+                        (_, Values::Int(values)) => values.push(episode),
+                        _ => {}
+                    }
+                    let end = values.values.len();
+                    values.ends.iter_mut().for_each(|ends| ends.push(end));
+                }
             }
             rows
         })
@@ -68,7 +77,7 @@ fn a_million_steps_to_parquet(bencher: divan::Bencher) {
     let batches = batches();
     let key = RunKey::new("big", "run-20260101-000000").unwrap();
     bencher.counter(divan::counter::ItemsCount::new(STEPS)).bench_local(|| {
-        let mut file = StepsFile::new(&key, Vec::new()).unwrap();
+        let mut file = StepsFile::new(&key, &RunSchema::plume(), Vec::new()).unwrap();
         for batch in &batches {
             file.write(batch).unwrap();
         }

@@ -13,6 +13,7 @@ use capture_hook::run::fast::FastParser;
 use capture_hook::run::layout::{RunStream, STEPS};
 use capture_hook::run::reader::{LineSource, StreamEvent};
 use capture_hook::run::row::ParsedRow;
+use capture_hook::run::schema::RunSchema;
 use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use divan::counter::ItemsCount;
@@ -115,7 +116,7 @@ fn read_rows(bencher: divan::Bencher) {
         }
     }
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
-        let (mut parser, mut row) = (FastParser::new(RunStream::Steps), ParsedRow::default());
+        let (mut parser, mut row) = (FastParser::new(RunSchema::plume(), RunStream::Steps), ParsedRow::default());
         text.split_inclusive(|b| *b == b'\n').filter(|line| parser.parse(line, &mut row).is_ok()).count()
     });
 }

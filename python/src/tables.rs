@@ -8,18 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, RecordBatchIterator, StringArray,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, RecordBatchIterator, StringArray, UInt8Array, UInt16Array, UInt32Array, new_null_array,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use capture_hook::project::dir;
 use capture_hook::run::RunKey;
+use capture_hook::run::layout::RunStream;
 use capture_hook::run::meta::RunMeta;
-use capture_hook::run::rows::{EpisodeRows, ListColumn, NullableColumn, StepRows, TextColumn};
-use capture_hook::run::schema::SchemaVersion;
+use capture_hook::run::rows::{ColumnValues, EpisodeRows, NullableColumn, StepRows, TextColumn, Values};
+use capture_hook::run::schema::{Column, ColumnType, RunSchema, SchemaVersion, TableColumn, TableSource};
 use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use capture_hook::validate::{Code, RowSink, SinkError};
@@ -121,7 +123,7 @@ impl ArrowTable {
 #[pyfunction]
 #[pyo3(signature = (run_dir, *, check=true), text_signature = "(run_dir, *, check=True)")]
 pub fn load_steps(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<ArrowTable> {
-    load_table(py, &run_dir, check, TableKind::Steps)
+    load_table(py, &run_dir, check, RunStream::Steps)
 }
 
 /// load_episodes(run_dir, *, check=True)
@@ -147,16 +149,16 @@ pub fn load_steps(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<Arr
 #[pyfunction]
 #[pyo3(signature = (run_dir, *, check=true), text_signature = "(run_dir, *, check=True)")]
 pub fn load_episodes(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<ArrowTable> {
-    load_table(py, &run_dir, check, TableKind::Episodes)
+    load_table(py, &run_dir, check, RunStream::Episodes)
 }
 
-fn load_table(py: Python<'_>, run_dir: &std::path::Path, check: bool, kind: TableKind) -> PyResult<ArrowTable> {
+fn load_table(py: Python<'_>, run_dir: &std::path::Path, check: bool, stream: RunStream) -> PyResult<ArrowTable> {
     let run_dir = place::absolute_path(run_dir)?;
     let root = dir::find_root(&run_dir);
     let options =
         place::validate_options(root, CodeArgs::default()).map_err(|error| errors::to_exception(py, error))?;
     let shown = place::display_path(&run_dir, root);
-    let mut sink = TableCollector { kind, schema: kind.table_schema(), key: None, batches: Vec::new() };
+    let mut sink = TableCollector::new(stream);
     let scanned = py.detach(|| validate::scan_run(&run_dir, &shown, &options, &mut sink, &NoProgress));
     let report = scanned.map_err(|error| errors::to_exception(py, error))?.report;
     if report.errors.contains(&Code::RunDirNotFound) {
@@ -168,162 +170,200 @@ fn load_table(py: Python<'_>, run_dir: &std::path::Path, check: bool, kind: Tabl
     Ok(ArrowTable { schema: sink.schema, batches: sink.batches })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TableKind {
-    Steps,
-    Episodes,
-}
-
-impl TableKind {
-    /// Returns the columns, the same as in the dataset's parquet files.
-    fn table_schema(self) -> SchemaRef {
-        let text = |name| Field::new(name, DataType::Utf8, false);
-        let int = |name| Field::new(name, DataType::Int64, false);
-        let float = |name| Field::new(name, DataType::Float64, false);
-        let bool = |name| Field::new(name, DataType::Boolean, false);
-        let mut fields = vec![text("schema_version"), text("experiment"), text("run_id"), text("episode_id")];
-        match self {
-            Self::Steps => {
-                let list = DataType::List(Arc::new(list_item()));
-                fields.extend([int("episode_index"), int("step"), float("ts"), int("action"), float("reward")]);
-                fields.extend([bool("terminated"), bool("truncated"), int("agent_x"), int("agent_y")]);
-                fields.extend([float("distance_to_goal"), Field::new("observation_summary", list, true)]);
-                fields.extend([int("seed").with_nullable(true)]);
-            }
-            Self::Episodes => {
-                fields.extend([int("episode_index").with_nullable(true), bool("terminated"), bool("truncated")]);
-                fields.extend([int("total_steps"), float("total_reward"), int("final_x"), int("final_y")]);
-                fields.extend(
-                    ["final_distance_to_goal", "duration_ms", "avg_step_time_ms"].map(|n| float(n).with_nullable(true)),
-                );
-            }
-        }
-        fields.push(text("extra").with_nullable(true));
-        Arc::new(Schema::new(fields))
+/// The Arrow type of a column's values or elements.
+fn arrow_type(kind: ColumnType) -> DataType {
+    match kind {
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Int8 => DataType::Int8,
+        ColumnType::Int16 => DataType::Int16,
+        ColumnType::Int32 => DataType::Int32,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::UInt8 => DataType::UInt8,
+        ColumnType::UInt16 => DataType::UInt16,
+        ColumnType::UInt32 => DataType::UInt32,
+        ColumnType::Float32 => DataType::Float32,
+        ColumnType::Float64 => DataType::Float64,
+        ColumnType::String | ColumnType::Json | ColumnType::File => DataType::Utf8,
     }
 }
 
-fn list_item() -> Field {
-    Field::new("element", DataType::Float64, true)
+/// Returns the field of a list's elements.
+fn list_item(column: &Column) -> Field {
+    Field::new("element", arrow_type(column.kind), column.has_null_elements())
+}
+
+/// Returns the columns of a table, the same as in the dataset's parquet files.
+fn table_schema(schema: &RunSchema, stream: RunStream) -> SchemaRef {
+    let own = schema.stream(stream);
+    let field = |column: &TableColumn| {
+        let declared = match column.source {
+            TableSource::Column(index) => own.column(index),
+            _ => None,
+        };
+        let kind = match (column.source, declared) {
+            (TableSource::EpisodeIndex | TableSource::Count, _) => DataType::Int64,
+            (TableSource::Terminated | TableSource::Truncated, _) => DataType::Boolean,
+            (TableSource::Undeclared(kind), _) => arrow_type(kind),
+            (_, Some(declared)) if declared.shape.is_some() => DataType::List(Arc::new(list_item(declared))),
+            (_, Some(declared)) => arrow_type(declared.kind),
+            _ => DataType::Utf8,
+        };
+        Field::new(&column.name, kind, column.is_nullable)
+    };
+    Arc::new(Schema::new(schema.table_columns(stream).iter().map(field).collect::<Vec<_>>()))
 }
 
 /// Collects a scan's rows as Arrow batches.
 struct TableCollector {
-    kind: TableKind,
+    stream: RunStream,
+    run: Option<(RunKey, Arc<RunSchema>)>,
     schema: SchemaRef,
-    key: Option<RunKey>,
     batches: Vec<RecordBatch>,
 }
 
 impl TableCollector {
-    fn push_batch(&mut self, columns: Vec<ArrayRef>) -> Result<(), SinkError> {
-        self.batches.push(RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
-        Ok(())
+    fn new(stream: RunStream) -> Self {
+        let schema = table_schema(&RunSchema::plume(), stream);
+        Self { stream, run: None, schema, batches: Vec::new() }
     }
 
-    /// Returns the columns of version, experiment and run id.
-    fn version_names(&self, versions: &[SchemaVersion]) -> Vec<ArrayRef> {
+    /// Adds a batch; `take` makes the columns that are not declared.
+    fn push_batch(
+        &mut self,
+        versions: &[SchemaVersion],
+        mut columns: Vec<ColumnValues>,
+        mut take: impl FnMut(TableSource) -> ArrayRef,
+    ) -> Result<(), SinkError> {
+        let Some((key, schema)) = &self.run else { return Err("rows came before the run they belong to".into()) };
         let rows = versions.len();
-        let (experiment, run_id) = self.key.as_ref().map_or(("", ""), |key| (key.experiment(), key.run_id()));
         let repeat =
             |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))) };
-        let versions = StringArray::from_iter_values(versions.iter().map(|version| version.as_str()));
-        vec![Arc::new(versions), repeat(experiment), repeat(run_id)]
+        let own = schema.stream(self.stream);
+        let mut arrays = Vec::new();
+        for column in schema.table_columns(self.stream) {
+            arrays.push(match column.source {
+                TableSource::SchemaVersion => {
+                    Arc::new(StringArray::from_iter_values(versions.iter().map(|version| version.as_str())))
+                }
+                TableSource::Experiment => repeat(key.experiment()),
+                TableSource::RunId => repeat(key.run_id()),
+                TableSource::Undeclared(kind) => new_null_array(&arrow_type(kind), rows),
+                TableSource::Column(index) => {
+                    let (Some(declared), Some(values)) = (own.column(index), columns.get_mut(index)) else {
+                        return Err("a batch lacks a column of its schema".into());
+                    };
+                    let empty = ColumnValues::new(declared);
+                    column_array(declared, column.is_nullable, rows, std::mem::replace(values, empty))?
+                }
+                source => take(source),
+            });
+        }
+        self.batches.push(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?);
+        Ok(())
     }
 }
 
 impl RowSink for TableCollector {
-    fn begin_run(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
-        self.key = Some(key.clone());
+    fn begin_run(&mut self, key: &RunKey, _: &RunMeta, schema: &Arc<RunSchema>) -> Result<(), SinkError> {
+        self.schema = table_schema(schema, self.stream);
+        self.run = Some((key.clone(), Arc::clone(schema)));
         Ok(())
     }
 
     fn take_steps(&mut self, mut rows: StepRows) -> Result<StepRows, SinkError> {
-        if self.kind == TableKind::Episodes || rows.is_empty() {
+        if self.stream == RunStream::Episodes || rows.is_empty() {
             rows.clear();
             return Ok(rows);
         }
-        let mut columns = self.version_names(&rows.schema_version);
-        let spans = &rows.episodes;
-        let ids = spans.iter().flat_map(|span| std::iter::repeat_n(span.episode_id.as_str(), span.rows));
-        columns.push(Arc::new(StringArray::from_iter_values(ids)));
-        let indexes = spans.iter().flat_map(|span| std::iter::repeat_n(span.episode_index, span.rows));
-        columns.push(Arc::new(Int64Array::from_iter_values(indexes)));
-        columns.extend([int_array(rows.step), float_array(rows.ts), int_array(rows.action), float_array(rows.reward)]);
-        columns.extend([
-            bool_array(&rows.terminated),
-            bool_array(&rows.truncated),
-            int_array(rows.agent_x),
-            int_array(rows.agent_y),
-        ]);
-        columns.extend([
-            float_array(rows.distance_to_goal),
-            list_array(rows.observation_summary)?,
-            nullable_int_array(rows.seed),
-        ]);
-        columns.push(text_array(&rows.extra));
-        self.push_batch(columns)?;
+        let StepRows { schema_version, episodes, step, terminated, truncated, columns, extra } = rows;
+        let mut step = Some(step);
+        self.push_batch(&schema_version, columns, |source| match source {
+            TableSource::EpisodeId => {
+                let ids = episodes.iter().flat_map(|span| std::iter::repeat_n(span.episode_id.as_str(), span.rows));
+                Arc::new(StringArray::from_iter_values(ids))
+            }
+            TableSource::EpisodeIndex => {
+                let all = episodes.iter().flat_map(|span| std::iter::repeat_n(span.episode_index, span.rows));
+                Arc::new(Int64Array::from_iter_values(all))
+            }
+            // The vector becomes the buffer, without a copy.
+            TableSource::Count => Arc::new(Int64Array::new(ScalarBuffer::from(step.take().unwrap_or_default()), None)),
+            TableSource::Terminated => Arc::new(BooleanArray::from(terminated.clone())),
+            TableSource::Truncated => Arc::new(BooleanArray::from(truncated.clone())),
+            _ => text_array(&extra),
+        })?;
         Ok(StepRows::default())
     }
 
     fn take_episodes(&mut self, mut rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
-        if self.kind == TableKind::Steps || rows.is_empty() {
+        if self.stream == RunStream::Steps || rows.is_empty() {
             rows.clear();
             return Ok(rows);
         }
-        let mut columns = self.version_names(&rows.schema_version);
-        columns.push(Arc::new(StringArray::from_iter_values((0..rows.len()).map(|i| rows.episode_id.get(i)))));
-        columns.extend([
-            nullable_int_array(rows.episode_index),
-            bool_array(&rows.terminated),
-            bool_array(&rows.truncated),
-        ]);
-        columns.extend([
-            int_array(rows.total_steps),
-            float_array(rows.total_reward),
-            int_array(rows.final_x),
-            int_array(rows.final_y),
-        ]);
-        columns
-            .extend([rows.final_distance_to_goal, rows.duration_ms, rows.avg_step_time_ms].map(nullable_float_array));
-        columns.push(text_array(&rows.extra));
-        self.push_batch(columns)?;
+        let columns = std::mem::take(&mut rows.columns);
+        let versions = std::mem::take(&mut rows.schema_version);
+        self.push_batch(&versions, columns, |source| match source {
+            TableSource::EpisodeId => {
+                let ids = (0..rows.episode_id.len()).map(|i| rows.episode_id.get(i));
+                Arc::new(StringArray::from_iter_values(ids))
+            }
+            TableSource::EpisodeIndex => {
+                let NullableColumn { values, valid } = std::mem::take(&mut rows.episode_index);
+                Arc::new(Int64Array::new(ScalarBuffer::from(values), Some(NullBuffer::from(valid))))
+            }
+            TableSource::Count => {
+                Arc::new(Int64Array::new(ScalarBuffer::from(std::mem::take(&mut rows.total_steps)), None))
+            }
+            TableSource::Terminated => Arc::new(BooleanArray::from(std::mem::take(&mut rows.terminated))),
+            TableSource::Truncated => Arc::new(BooleanArray::from(std::mem::take(&mut rows.truncated))),
+            _ => text_array(&rows.extra),
+        })?;
         Ok(EpisodeRows::default())
     }
 }
 
-fn int_array(values: Vec<i64>) -> ArrayRef {
-    // The vector becomes the buffer, without a copy.
-    Arc::new(Int64Array::new(ScalarBuffer::from(values), None))
-}
-
-fn float_array(values: Vec<f64>) -> ArrayRef {
-    Arc::new(Float64Array::new(ScalarBuffer::from(values), None))
-}
-
-fn bool_array(values: &[bool]) -> ArrayRef {
-    Arc::new(BooleanArray::from(values.to_vec()))
-}
-
-fn nullable_int_array(column: NullableColumn<i64>) -> ArrayRef {
-    Arc::new(Int64Array::new(ScalarBuffer::from(column.values), Some(NullBuffer::from(column.valid))))
-}
-
-fn nullable_float_array(column: NullableColumn<f64>) -> ArrayRef {
-    Arc::new(Float64Array::new(ScalarBuffer::from(column.values), Some(NullBuffer::from(column.valid))))
-}
-
-fn list_array(column: ListColumn) -> Result<ArrayRef, SinkError> {
-    let mut offsets = Vec::with_capacity(column.ends.len() + 1);
+/// Converts a declared column.
+fn column_array(column: &Column, nullable: bool, rows: usize, values: ColumnValues) -> Result<ArrayRef, SinkError> {
+    let nulls = nullable.then(|| match values.valid.is_empty() {
+        true => NullBuffer::new_valid(rows),
+        false => NullBuffer::from(values.valid),
+    });
+    let Some(ends) = values.ends else { return Ok(values_array(column.kind, values.values, nulls)) };
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
     offsets.push(0i32);
-    for end in column.ends {
+    for end in ends {
         // Arrow's `List` has 32-bit offsets; a batch has far fewer values.
         offsets.push(i32::try_from(end)?);
     }
-    let values = float_array(column.values);
+    let elements = values_array(column.kind, values.values, None);
     let offsets = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_vec(offsets)));
-    let nulls = NullBuffer::from(column.valid);
-    Ok(Arc::new(ListArray::try_new(Arc::new(list_item()), offsets, values, Some(nulls))?))
+    Ok(Arc::new(ListArray::try_new(Arc::new(list_item(column)), offsets, elements, nulls)?))
+}
+
+/// Converts values; those of 64 bits become the buffer without a copy.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn values_array(kind: ColumnType, values: Values, nulls: Option<NullBuffer>) -> ArrayRef {
+    macro_rules! narrow {
+        ($array:ty, $native:ty, $values:expr) => {
+            Arc::new(<$array>::new($values.into_iter().map(|value| value as $native).collect(), nulls))
+        };
+    }
+    match (values, kind) {
+        (Values::Bool(values), _) => Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)),
+        (Values::Int(values), ColumnType::Int8) => narrow!(Int8Array, i8, values),
+        (Values::Int(values), ColumnType::Int16) => narrow!(Int16Array, i16, values),
+        (Values::Int(values), ColumnType::Int32) => narrow!(Int32Array, i32, values),
+        (Values::Int(values), ColumnType::UInt8) => narrow!(UInt8Array, u8, values),
+        (Values::Int(values), ColumnType::UInt16) => narrow!(UInt16Array, u16, values),
+        (Values::Int(values), ColumnType::UInt32) => narrow!(UInt32Array, u32, values),
+        (Values::Int(values), _) => Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls)),
+        (Values::Float(values), ColumnType::Float32) => narrow!(Float32Array, f32, values),
+        (Values::Float(values), _) => Arc::new(Float64Array::new(ScalarBuffer::from(values), nulls)),
+        (Values::Text(texts), _) => {
+            let is_valid = |i: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(i));
+            Arc::new((0..texts.len()).map(|i| is_valid(i).then(|| texts.get(i))).collect::<StringArray>())
+        }
+    }
 }
 
 /// Converts the unknown fields; an empty text is a null.

@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
 use parquet::column::writer::{ColumnWriter, get_column_writer, get_typed_column_writer_mut};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::footer;
-use crate::run::rows::{ListColumn, NullableColumn, TextColumn, is_null_element};
+use crate::run::rows::{ColumnValues, NullableColumn, TextColumn, Values, is_null_element};
+use crate::run::schema::{Column, ColumnType};
 
 type SharedBuffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
 
@@ -40,7 +41,10 @@ pub(super) struct ChunkBuffer {
     definition: Vec<i16>,
     repetition: Vec<i16>,
     ints: Vec<i64>,
+    small_ints: Vec<i32>,
     floats: Vec<f64>,
+    singles: Vec<f32>,
+    bools: Vec<bool>,
     texts: Vec<ByteArray>,
 }
 
@@ -64,10 +68,6 @@ impl ColumnChunk {
         self.write::<Int64Type>(values, None, None)
     }
 
-    pub(super) fn write_floats(&mut self, values: &[f64]) -> Result<()> {
-        self.write::<DoubleType>(values, None, None)
-    }
-
     pub(super) fn write_bools(&mut self, values: &[bool]) -> Result<()> {
         self.write::<BoolType>(values, None, None)
     }
@@ -75,15 +75,6 @@ impl ColumnChunk {
     pub(super) fn write_optional_ints(&mut self, values: &NullableColumn<i64>, buffer: &mut ChunkBuffer) -> Result<()> {
         let packed = pack_values(values, &mut buffer.definition, &mut buffer.ints);
         self.write::<Int64Type>(packed, Some(&buffer.definition), None)
-    }
-
-    pub(super) fn write_optional_floats(
-        &mut self,
-        values: &NullableColumn<f64>,
-        buffer: &mut ChunkBuffer,
-    ) -> Result<()> {
-        let packed = pack_values(values, &mut buffer.definition, &mut buffer.floats);
-        self.write::<DoubleType>(packed, Some(&buffer.definition), None)
     }
 
     pub(super) fn write_texts(&mut self, values: &TextColumn, buffer: &mut ChunkBuffer) -> Result<()> {
@@ -110,38 +101,101 @@ impl ColumnChunk {
         result
     }
 
-    pub(super) fn write_lists(&mut self, column: &ListColumn, buffer: &mut ChunkBuffer) -> Result<()> {
-        // Definition levels of an optional list of optional elements (parquet-format, LogicalTypes.md, "Lists").
-        const NULL: i16 = 0;
-        const EMPTY: i16 = 1;
-        const NULL_ELEMENT: i16 = 2;
-        const VALUE: i16 = 3;
-        let (definition, repetition) = (&mut buffer.definition, &mut buffer.repetition);
-        definition.clear();
-        repetition.clear();
-        let mut start = 0;
-        for (&end, valid) in column.ends.iter().zip(&column.valid) {
-            let list = column.values.get(start..end).unwrap_or_default();
-            start = end;
-            // A null or an empty list has one level and no value.
-            if list.is_empty() {
-                repetition.push(0);
-                definition.push(if *valid { EMPTY } else { NULL });
+    /// Writes rows without a value.
+    pub(super) fn write_nulls(&mut self, rows: usize, kind: ColumnType, buffer: &mut ChunkBuffer) -> Result<()> {
+        buffer.definition.clear();
+        buffer.definition.resize(rows, 0);
+        if kind == ColumnType::Int64 {
+            self.write::<Int64Type>(&[], Some(&buffer.definition), None)
+        } else {
+            self.write::<DoubleType>(&[], Some(&buffer.definition), None)
+        }
+    }
+
+    /// Writes a declared column. If it is nullable, a row without a value is a null.
+    pub(super) fn write_column(
+        &mut self,
+        column: &Column,
+        is_nullable: bool,
+        rows: usize,
+        values: &ColumnValues,
+        buffer: &mut ChunkBuffer,
+    ) -> Result<()> {
+        if let Some(ends) = &values.ends {
+            fill_list_levels(column, is_nullable, values, ends, buffer);
+            return self.write_elements(column, &values.values, buffer);
+        }
+        if let Values::Text(texts) = &values.values {
+            if !is_nullable {
+                return self.write_texts(texts, buffer);
             }
-            for (i, element) in list.iter().enumerate() {
-                // Repetition 0 begins a row, 1 continues its list.
-                repetition.push(i16::from(i > 0));
-                definition.push(if is_null_element(*element) { NULL_ELEMENT } else { VALUE });
+            fill_levels(rows, &values.valid, &mut buffer.definition);
+            slice_valid_texts(texts, &values.valid, &mut buffer.texts);
+            let result = self.write::<ByteArrayType>(&buffer.texts, Some(&buffer.definition), None);
+            buffer.texts.clear();
+            return result;
+        }
+        let ChunkBuffer { definition, ints, small_ints, floats, singles, bools, .. } = buffer;
+        let levels = is_nullable.then(|| {
+            fill_levels(rows, &values.valid, definition);
+            definition.as_slice()
+        });
+        let valid = if is_nullable { values.valid.as_slice() } else { &[] };
+        match (&values.values, column.kind) {
+            (Values::Bool(all), _) => self.write::<BoolType>(pack_valid(all, valid, bools), levels, None),
+            (Values::Int(all), ColumnType::Int64) => {
+                self.write::<Int64Type>(pack_valid(all, valid, ints), levels, None)
+            }
+            (Values::Int(all), _) => {
+                let packed = pack_valid(all, valid, ints);
+                small_ints.clear();
+                small_ints.extend(packed.iter().map(|int| low_bits(*int)));
+                self.write::<Int32Type>(small_ints, levels, None)
+            }
+            (Values::Float(all), ColumnType::Float32) => {
+                let packed = pack_valid(all, valid, floats);
+                singles.clear();
+                singles.extend(packed.iter().map(|float| to_single(*float)));
+                self.write::<FloatType>(singles, levels, None)
+            }
+            (Values::Float(all), _) => self.write::<DoubleType>(pack_valid(all, valid, floats), levels, None),
+            (Values::Text(_), _) => Ok(()),
+        }
+    }
+
+    /// Writes the elements of lists, whose levels are in the buffer.
+    fn write_elements(&mut self, column: &Column, values: &Values, buffer: &mut ChunkBuffer) -> Result<()> {
+        let ChunkBuffer { definition, repetition, small_ints, floats, singles, texts, .. } = buffer;
+        let (definition, repetition) = (Some(definition.as_slice()), Some(repetition.as_slice()));
+        match (values, column.kind) {
+            (Values::Bool(all), _) => self.write::<BoolType>(all, definition, repetition),
+            (Values::Int(all), ColumnType::Int64) => self.write::<Int64Type>(all, definition, repetition),
+            (Values::Int(all), _) => {
+                small_ints.clear();
+                small_ints.extend(all.iter().map(|int| low_bits(*int)));
+                self.write::<Int32Type>(small_ints, definition, repetition)
+            }
+            (Values::Float(all), ColumnType::Float32) => {
+                singles.clear();
+                singles.extend(all.iter().map(|float| to_single(*float)));
+                self.write::<FloatType>(singles, definition, repetition)
+            }
+            // Parquet stores no value for a null element, so the marks are taken out.
+            (Values::Float(all), _)
+                if column.has_null_elements() && all.iter().any(|element| is_null_element(*element)) =>
+            {
+                floats.clear();
+                floats.extend(all.iter().filter(|element| !is_null_element(**element)));
+                self.write::<DoubleType>(floats, definition, repetition)
+            }
+            (Values::Float(all), _) => self.write::<DoubleType>(all, definition, repetition),
+            (Values::Text(all), _) => {
+                slice_texts(all, texts, |_| true);
+                let result = self.write::<ByteArrayType>(texts, definition, repetition);
+                texts.clear();
+                result
             }
         }
-        let mut values = column.values.as_slice();
-        // Parquet stores no value for a null element, so the marks are taken out.
-        if definition.contains(&NULL_ELEMENT) {
-            buffer.floats.clear();
-            buffer.floats.extend(values.iter().filter(|element| !is_null_element(**element)));
-            values = &buffer.floats;
-        }
-        self.write::<DoubleType>(values, Some(&buffer.definition), Some(&buffer.repetition))
     }
 
     /// Finishes the column and appends it to the row group.
@@ -162,15 +216,80 @@ impl ColumnChunk {
 
 /// Returns the values without nulls, and fills `levels` with 1 for a value and 0 for a null.
 fn pack_values<'a, T: Copy>(values: &'a NullableColumn<T>, levels: &mut Vec<i16>, packed: &'a mut Vec<T>) -> &'a [T] {
+    fill_levels(values.values.len(), &values.valid, levels);
+    pack_valid(&values.values, &values.valid, packed)
+}
+
+/// Fills `levels` with 1 for a value and 0 for a null; without marks, every row has a value.
+fn fill_levels(rows: usize, valid: &[bool], levels: &mut Vec<i16>) {
     levels.clear();
-    levels.extend(values.valid.iter().map(|valid| i16::from(*valid)));
+    if valid.is_empty() {
+        levels.resize(rows, 1);
+    } else {
+        levels.extend(valid.iter().map(|valid| i16::from(*valid)));
+    }
+}
+
+/// Returns the values that are no nulls.
+fn pack_valid<'a, T: Copy>(values: &'a [T], valid: &[bool], packed: &'a mut Vec<T>) -> &'a [T] {
     // For speed: without nulls the values are used as they are.
-    if values.valid.iter().all(|valid| *valid) {
-        return &values.values;
+    if valid.iter().all(|valid| *valid) {
+        return values;
     }
     packed.clear();
-    packed.extend(values.values.iter().zip(&values.valid).filter(|(_, valid)| **valid).map(|(value, _)| *value));
+    packed.extend(values.iter().zip(valid).filter(|(_, valid)| **valid).map(|(value, _)| *value));
     packed
+}
+
+/// Fills the levels of lists (parquet-format, LogicalTypes.md, "Lists").
+fn fill_list_levels(
+    column: &Column,
+    is_nullable: bool,
+    values: &ColumnValues,
+    ends: &[usize],
+    buffer: &mut ChunkBuffer,
+) {
+    // A level for the list if it can be null, one for an element to be there, and one for it not to be null.
+    let empty = i16::from(is_nullable);
+    let has_null_elements = column.has_null_elements();
+    let value = empty + 1 + i16::from(has_null_elements);
+    let floats = values.floats();
+    let (definition, repetition) = (&mut buffer.definition, &mut buffer.repetition);
+    definition.clear();
+    repetition.clear();
+    let mut start = 0;
+    for (row, &end) in ends.iter().enumerate() {
+        // A null or an empty list has one level and no value.
+        if start == end {
+            repetition.push(0);
+            definition.push(if values.is_valid(row) { empty } else { 0 });
+        }
+        for at in start..end {
+            // Repetition 0 begins a row, 1 continues its list.
+            repetition.push(i16::from(at > start));
+            let is_null = has_null_elements && floats.get(at).is_some_and(|element| is_null_element(*element));
+            definition.push(value - i16::from(is_null));
+        }
+        start = end;
+    }
+}
+
+/// The 32 bits that parquet holds of a narrow integer; an unsigned one keeps its bits.
+#[allow(clippy::cast_possible_truncation)]
+fn low_bits(int: i64) -> i32 {
+    int as i32
+}
+
+/// A float that single precision holds exactly.
+#[allow(clippy::cast_possible_truncation)]
+fn to_single(float: f64) -> f32 {
+    float as f32
+}
+
+/// Collects the texts of rows that have one.
+fn slice_valid_texts(texts: &TextColumn, valid: &[bool], out: &mut Vec<ByteArray>) {
+    let mut marks = valid.iter();
+    slice_texts(texts, out, |_| valid.is_empty() || marks.next().copied().unwrap_or(true));
 }
 
 /// Collects the texts for whose length `is_selected` is true, as slices of one shared copy.

@@ -10,6 +10,7 @@
 use std::io::{self, Write};
 
 use parquet::basic::Type;
+use parquet::data_type::{DataType, DoubleType, FloatType};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
@@ -103,15 +104,31 @@ fn column_orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
 /// +0 the upper one. A chunk with a NaN has no bounds: the order leaves NaN out, and readers that take NaN for the
 /// largest number (DuckDB, Polars) would not look for it beyond the bounds.
 pub(super) fn type_order_bounds(metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
-    let Some(Statistics::Double(floats)) = metadata.statistics() else { return Ok(metadata) };
-    let nans = floats.nan_count_opt();
-    let bound = |value: Option<&f64>, zero: f64| {
-        let value = value.copied().filter(|value| nans == Some(0) && !value.is_nan())?;
-        Some(if value == 0.0 { zero } else { value })
+    let statistics = match metadata.statistics() {
+        Some(Statistics::Double(floats)) => {
+            Statistics::Double(in_type_order::<DoubleType>(floats, -0.0, 0.0, |float| float.is_nan()))
+        }
+        Some(Statistics::Float(floats)) => {
+            Statistics::Float(in_type_order::<FloatType>(floats, -0.0, 0.0, |float| float.is_nan()))
+        }
+        _ => return Ok(metadata),
     };
-    let (min, max) = (bound(floats.min_opt(), -0.0), bound(floats.max_opt(), 0.0));
-    let floats = ValueStatistics::new(min, max, None, floats.null_count_opt(), false).with_nan_count(nans);
-    metadata.into_builder().set_statistics(Statistics::Double(floats)).build()
+    metadata.into_builder().set_statistics(statistics).build()
+}
+
+fn in_type_order<D: DataType>(
+    floats: &ValueStatistics<D::T>,
+    low_zero: D::T,
+    high_zero: D::T,
+    is_nan: fn(&D::T) -> bool,
+) -> ValueStatistics<D::T> {
+    let nans = floats.nan_count_opt();
+    let bound = |value: Option<&D::T>, zero: D::T| {
+        let value = value.cloned().filter(|value| nans == Some(0) && !is_nan(value))?;
+        Some(if value == zero { zero } else { value })
+    };
+    let (min, max) = (bound(floats.min_opt(), low_zero), bound(floats.max_opt(), high_zero));
+    ValueStatistics::new(min, max, None, floats.null_count_opt(), false).with_nan_count(nans)
 }
 
 #[cfg(test)]
@@ -121,7 +138,6 @@ mod tests {
 
     use bytes::Bytes;
     use parquet::basic::{ColumnOrder, SortOrder};
-    use parquet::data_type::DoubleType;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -15,6 +16,7 @@ use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
+use crate::run::schema::RunSchema;
 use crate::support::fs;
 use crate::support::fs::At;
 use crate::validate::{RowSink, SinkError};
@@ -86,19 +88,19 @@ impl SinkState {
 }
 
 impl RowSink for ParquetSink {
-    fn begin_run(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+    fn begin_run(&mut self, key: &RunKey, _: &RunMeta, schema: &Arc<RunSchema>) -> Result<(), SinkError> {
         // Other runs are written at the same time, each on its own thread.
         if self.one_thread {
-            self.running = Some(SinkState::SameThread(Box::new(ParquetFiles::new(&self.dir, key)?)));
+            self.running = Some(SinkState::SameThread(Box::new(ParquetFiles::new(&self.dir, key, schema)?)));
             return Ok(());
         }
         let (batches, incoming) = bounded(MAX_WAITING_BATCHES);
         // It never holds more batches than are on the way.
         let (give_back, used) = unbounded();
-        let (dir, key) = (self.dir.clone(), key.clone());
+        let (dir, key, schema) = (self.dir.clone(), key.clone(), Arc::clone(schema));
         let thread = std::thread::Builder::new()
             .name("parquet".into())
-            .spawn(move || write_batches(&dir, &key, &incoming, &give_back))?;
+            .spawn(move || write_batches(&dir, &key, &schema, &incoming, &give_back))?;
         self.running = Some(SinkState::Thread { batches, used, thread });
         Ok(())
     }
@@ -116,10 +118,11 @@ impl RowSink for ParquetSink {
 fn write_batches(
     dir: &Path,
     key: &RunKey,
+    schema: &Arc<RunSchema>,
     incoming: &Receiver<RowBatch>,
     give_back: &Sender<StepRows>,
 ) -> Result<(), ColumnarError> {
-    let mut files = ParquetFiles::new(dir, key)?;
+    let mut files = ParquetFiles::new(dir, key, schema)?;
     for batch in incoming {
         if let Some(rows) = files.write(batch)? {
             // The receiver is gone if the scan is over; then the memory is not needed.
@@ -138,12 +141,12 @@ struct ParquetFiles {
 }
 
 impl ParquetFiles {
-    fn new(dir: &Path, key: &RunKey) -> Result<Self, ColumnarError> {
+    fn new(dir: &Path, key: &RunKey, schema: &Arc<RunSchema>) -> Result<Self, ColumnarError> {
         let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
         let open = |path: &Path| fs::create_new(path).map(BufWriter::new);
-        let steps =
-            StepsFile::new(key, open(&steps_path)?).map_err(|error| ColumnarError::write(&steps_path, error))?;
-        let episodes = EpisodesFile::new(key, open(&episodes_path)?)
+        let steps = StepsFile::new(key, schema, open(&steps_path)?)
+            .map_err(|error| ColumnarError::write(&steps_path, error))?;
+        let episodes = EpisodesFile::new(key, schema, open(&episodes_path)?)
             .map_err(|error| ColumnarError::write(&episodes_path, error))?;
         Ok(Self { steps, steps_path, episodes, episodes_path })
     }

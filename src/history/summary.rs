@@ -156,7 +156,7 @@ fn list_files(location: &RunLocation, include: &IncludePatterns) -> Vec<(String,
     match location {
         RunLocation::Recorded(dir) => {
             // A directory that cannot be listed shows no files; the other facts remain.
-            let names = RunLayout::open_with(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
+            let names = RunLayout::open_declared(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }
         RunLocation::Dataset(dir) => {

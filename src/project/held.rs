@@ -129,7 +129,7 @@ fn first_difference(
     let prefix = format!("{run}/");
     let versioned: HashMap<&str, DvcHash> =
         entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&prefix)?, entry.md5))).collect();
-    let mut names = RunLayout::open_with(dir, &project.read_config()?.ingest.include)?.dataset_files();
+    let mut names = RunLayout::open_declared(dir, &project.read_config()?.ingest.include)?.dataset_files();
     // Ingest makes its own parquet.
     names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
     // First, for it names the run. The sort is stable: the other names keep their order.

@@ -25,7 +25,7 @@ impl LooseFiles {
             return;
         }
         // Listed again, for a report holds the first few only. A directory that is gone by now adds nothing.
-        let names = RunLayout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
+        let names = RunLayout::open_declared(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
         if !names.is_empty() {
             self.runs.push((report.run_dir.clone(), names));
         }

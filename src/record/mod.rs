@@ -21,7 +21,7 @@ use crate::error::{Explain, Explanation};
 use crate::formats::json::{JsonLayout, JsonObject, JsonValue};
 use crate::run::layout::{RUN_JSON, RunStream};
 use crate::run::meta::RunMeta;
-use crate::run::schema::SchemaVersion;
+use crate::run::schema::{RunSchema, SchemaVersion};
 use crate::run::{RunKey, UnsafeId, why_unsafe};
 use crate::support::env::Env;
 use crate::support::fs;
@@ -178,7 +178,7 @@ impl RunRecorder {
         let episodes = ShardWriter::open(&root, "episodes", options.rotate_size_bytes)?;
         Ok(Self {
             common: CommonFields::new(key.run_id(), options.schema_version.as_str()),
-            checker: Mutex::new(RowChecker::new(key.run_id(), options.rules)),
+            checker: Mutex::new(RowChecker::new(key.run_id(), RunSchema::plume(), options.rules)),
             worker: RecordWorker::start_thread(steps, episodes, options.flush_every).map_err(RecordError::Thread)?,
             key,
             root,
@@ -245,7 +245,7 @@ impl RunRecorder {
             Ok(meta) => meta,
             Err(error) => return broken(Code::InvalidRunJson, error.to_string()),
         };
-        if meta.schema().is_none() {
+        if meta.schema().is_none_or(SchemaVersion::is_declared) {
             let message = format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", meta.schema_version);
             return broken(Code::UnsupportedSchemaVersion, message);
         }

@@ -241,7 +241,7 @@ pub fn duplicate_runs(runs: &[RunDir], include: &IncludePatterns, show: impl Fn(
 /// Whether two directories give the dataset the same files, byte for byte. A file that cannot be read counts as different.
 #[must_use]
 pub fn is_same_run(a: &Path, b: &Path, include: &IncludePatterns) -> bool {
-    let files = |dir: &Path| RunLayout::open_with(dir, include).map(|layout| layout.dataset_files());
+    let files = |dir: &Path| RunLayout::open_declared(dir, include).map(|layout| layout.dataset_files());
     let (Ok(files_a), Ok(files_b)) = (files(a), files(b)) else { return false };
     // Names first: comparing all bytes is the expensive part.
     a == b

@@ -5,6 +5,8 @@
 //! ingest writes, and files that no data version can hold, are never included by a pattern. Git's `.gitignore` syntax
 //! does not work here.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::run::file_names::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, parse_shard_name};
@@ -20,6 +22,8 @@ pub const SETTING_KEY: &str = "ingest.include";
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct IncludePatterns {
     patterns: Vec<String>,
+    /// Files that a run's own declaration names.
+    declared: BTreeSet<String>,
 }
 
 /// A pattern that cannot match anything in a run's directory.
@@ -41,7 +45,7 @@ impl TryFrom<Vec<String>> for IncludePatterns {
                 return Err(PatternError { pattern: pattern.clone(), why });
             }
         }
-        Ok(Self { patterns })
+        Ok(Self { patterns, declared: BTreeSet::new() })
     }
 }
 
@@ -72,6 +76,14 @@ impl IncludePatterns {
         &self.patterns
     }
 
+    /// The same patterns, and these files of one run, which its declaration names.
+    #[must_use]
+    pub fn with_declared(&self, files: impl IntoIterator<Item = String>) -> Self {
+        let mut all = self.clone();
+        all.declared.extend(files);
+        all
+    }
+
     /// Whether a file goes into the dataset; its path uses `/` and is relative to the run's directory.
     #[must_use]
     pub fn matches_file(&self, path: &str) -> bool {
@@ -81,7 +93,7 @@ impl IncludePatterns {
             // The pattern can match the file or one of its parent directories.
             (1..=names.len()).any(|depth| names.get(..depth).is_some_and(|names| matches_path(&pattern, names)))
         };
-        self.patterns.iter().any(is_matched) && may_be_included(path)
+        (self.declared.contains(path) || self.patterns.iter().any(is_matched)) && may_be_included(path)
     }
 
     /// Returns the command that includes these files, too, or the first kinds of them; `names` are those of

@@ -5,6 +5,7 @@
 
 mod beside;
 pub mod dataset_dir;
+pub mod declared;
 pub mod discover;
 pub mod fast;
 mod file_names;

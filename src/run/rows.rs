@@ -4,7 +4,7 @@
 //! `experiment` are the same for every row of a run and are not repeated here. No Arrow type is used, so that `run` and
 //! `validate` do not depend on it.
 
-use crate::run::schema::SchemaVersion;
+use crate::run::schema::{Column, SchemaVersion, Storage, StreamSchema};
 
 /// Texts, end to end in one buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl<T: Copy + Default> NullableColumn<T> {
 }
 
 /// A list element that the recorder wrote as `null`: a NaN with bits that no JSON number gives. It stays a NaN in
-/// memory and becomes null in parquet.
+/// memory and becomes null in plume-nav-sim's parquet.
 // The payload is ASCII `null`.
 pub const NULL_ELEMENT: f64 = f64::from_bits(0x7ff8_0000_6e75_6c6c);
 
@@ -90,38 +90,156 @@ pub fn is_null_element(element: f64) -> bool {
     element.to_bits() == NULL_ELEMENT.to_bits()
 }
 
-/// Lists of numbers, end to end in one buffer; a list can be null.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ListColumn {
-    /// All lists' values, end to end, with NaN, infinities and [`NULL_ELEMENT`].
-    pub values: Vec<f64>,
-    /// The end offset of each row's list in `values`; a null list is empty.
-    pub ends: Vec<usize>,
-    /// Whether the row has a list.
+/// Values of one type, end to end: a column's, or the elements of its lists.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Bools.
+    Bool(Vec<bool>),
+    /// Integers of any width.
+    Int(Vec<i64>),
+    /// Floats; those of single precision are exact. In lists with NaN, infinities and [`NULL_ELEMENT`].
+    Float(Vec<f64>),
+    /// Texts.
+    Text(TextColumn),
+}
+
+impl Values {
+    /// No values, of this storage.
+    #[must_use]
+    pub fn empty(storage: Storage) -> Self {
+        match storage {
+            Storage::Bool => Self::Bool(Vec::new()),
+            Storage::Int => Self::Int(Vec::new()),
+            Storage::Float => Self::Float(Vec::new()),
+            Storage::Text => Self::Text(TextColumn::default()),
+        }
+    }
+
+    /// How many values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bool(values) => values.len(),
+            Self::Int(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Text(texts) => texts.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes in memory, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Bool(values) => values.len(),
+            Self::Int(values) => values.len() * size_of::<i64>(),
+            Self::Float(values) => values.len() * size_of::<f64>(),
+            Self::Text(texts) => texts.bytes.len() + texts.ends.len() * size_of::<usize>(),
+        }
+    }
+
+    /// Removes all values, keeps the memory.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Bool(values) => values.clear(),
+            Self::Int(values) => values.clear(),
+            Self::Float(values) => values.clear(),
+            Self::Text(texts) => texts.clear(),
+        }
+    }
+
+    /// Gives back memory beyond this many values.
+    pub fn shrink_to(&mut self, values: usize) {
+        match self {
+            Self::Bool(kept) => kept.shrink_to(values),
+            Self::Int(kept) => kept.shrink_to(values),
+            Self::Float(kept) => kept.shrink_to(values),
+            Self::Text(texts) => {
+                texts.bytes.shrink_to(values);
+                texts.ends.shrink_to(values);
+            }
+        }
+    }
+
+    /// Appends values of the same storage; others are left out.
+    pub fn extend_from(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Bool(own), Self::Bool(other)) => own.extend_from_slice(other),
+            (Self::Int(own), Self::Int(other)) => own.extend_from_slice(other),
+            (Self::Float(own), Self::Float(other)) => own.extend_from_slice(other),
+            (Self::Text(own), Self::Text(other)) => (0..other.len()).for_each(|i| own.push(other.get(i))),
+            _ => {}
+        }
+    }
+}
+
+/// A column of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnValues {
+    /// One value per row; for a column of lists, all elements end to end. A null has the default value.
+    pub values: Values,
+    /// For a column of lists, the end of each row's list in `values`; a null list is empty.
+    pub ends: Option<Vec<usize>>,
+    /// Whether each row has a value; empty if every row has one.
     pub valid: Vec<bool>,
 }
 
-impl ListColumn {
-    /// The list at `i`.
+impl ColumnValues {
+    /// An empty column.
     #[must_use]
-    pub fn get(&self, i: usize) -> Option<&[f64]> {
-        let start = if i == 0 { 0 } else { *self.ends.get(i - 1)? };
-        let list = self.values.get(start..*self.ends.get(i)?)?;
-        self.valid.get(i).copied().unwrap_or(false).then_some(list)
+    pub fn new(column: &Column) -> Self {
+        Self { values: Values::empty(column.storage()), ends: column.shape.is_some().then(Vec::new), valid: Vec::new() }
     }
 
-    /// Ends a row whose values, if any, were pushed to `values` already.
-    pub fn end_row(&mut self, valid: bool) {
-        self.ends.push(self.values.len());
-        self.valid.push(valid);
+    /// Whether the row has a value.
+    #[must_use]
+    pub fn is_valid(&self, row: usize) -> bool {
+        self.valid.get(row).copied().unwrap_or(true)
+    }
+
+    /// The floats; none if it is another column.
+    #[must_use]
+    pub fn floats(&self) -> &[f64] {
+        if let Values::Float(values) = &self.values { values } else { &[] }
+    }
+
+    /// The integers; none if it is another column.
+    #[must_use]
+    pub fn ints(&self) -> &[i64] {
+        if let Values::Int(values) = &self.values { values } else { &[] }
+    }
+
+    /// The bools; none if it is another column.
+    #[must_use]
+    pub fn bools(&self) -> &[bool] {
+        if let Values::Bool(values) = &self.values { values } else { &[] }
     }
 
     /// Removes all values, keeps the memory.
     pub fn clear(&mut self) {
         self.values.clear();
-        self.ends.clear();
         self.valid.clear();
+        if let Some(ends) = &mut self.ends {
+            ends.clear();
+        }
     }
+
+    /// Bytes of lists and texts; other columns have 0.
+    #[must_use]
+    pub fn long_bytes(&self) -> usize {
+        if self.ends.is_some() || matches!(self.values, Values::Text(_)) { self.values.size() } else { 0 }
+    }
+}
+
+/// Makes the empty columns of a stream.
+#[must_use]
+pub fn empty_columns(stream: &StreamSchema) -> Vec<ColumnValues> {
+    stream.columns.iter().map(ColumnValues::new).collect()
 }
 
 /// Consecutive step rows of one episode.
@@ -129,7 +247,7 @@ impl ListColumn {
 pub struct EpisodeSpan {
     /// The episode's id.
     pub episode_id: String,
-    /// The segment's number in the run, from 0.
+    /// The episode's number in the run, from 0, in the order of first rows.
     pub episode_index: i64,
     /// The number of rows in this batch.
     pub rows: usize,
@@ -142,28 +260,14 @@ pub struct StepRows {
     pub schema_version: Vec<SchemaVersion>,
     /// `episode_id` and `episode_index` for consecutive rows; the spans' rows add up to [`StepRows::len`].
     pub episodes: Vec<EpisodeSpan>,
-    /// The step's number in the episode, from 1.
+    /// The step's number in the episode, from 1; 0 for the state after `reset()`.
     pub step: Vec<i64>,
-    /// Time, in seconds since the Unix epoch.
-    pub ts: Vec<f64>,
-    /// Action taken.
-    pub action: Vec<i64>,
-    /// Reward got.
-    pub reward: Vec<f64>,
     /// The episode reached its end here.
     pub terminated: Vec<bool>,
     /// The episode was cut off here.
     pub truncated: Vec<bool>,
-    /// Position, x.
-    pub agent_x: Vec<i64>,
-    /// Position, y.
-    pub agent_y: Vec<i64>,
-    /// Distance to the goal.
-    pub distance_to_goal: Vec<f64>,
-    /// What the agent saw.
-    pub observation_summary: ListColumn,
-    /// The episode's seed.
-    pub seed: NullableColumn<i64>,
+    /// The columns of [`RunSchema::steps`](crate::run::schema::RunSchema), in its order.
+    pub columns: Vec<ColumnValues>,
     /// The row's unknown fields as one JSON object; empty if there are none (null in parquet).
     pub extra: TextColumn,
 }
@@ -186,17 +290,16 @@ impl StepRows {
         self.schema_version.clear();
         self.episodes.clear();
         self.step.clear();
-        self.ts.clear();
-        self.action.clear();
-        self.reward.clear();
         self.terminated.clear();
         self.truncated.clear();
-        self.agent_x.clear();
-        self.agent_y.clear();
-        self.distance_to_goal.clear();
-        self.observation_summary.clear();
-        self.seed.clear();
+        self.columns.iter_mut().for_each(ColumnValues::clear);
         self.extra.clear();
+    }
+
+    /// Bytes of lists and texts.
+    #[must_use]
+    pub fn long_bytes(&self) -> usize {
+        self.columns.iter().map(ColumnValues::long_bytes).sum::<usize>() + self.extra.bytes.len()
     }
 }
 
@@ -207,7 +310,7 @@ pub struct EpisodeRows {
     pub schema_version: Vec<SchemaVersion>,
     /// The episode's id.
     pub episode_id: TextColumn,
-    /// The index of the segment of steps that this row sums up; null if there is none (an error that a user chose to
+    /// The index of the episode of steps that this row sums up; null if there is none (an error that a user chose to
     /// ignore).
     pub episode_index: NullableColumn<i64>,
     /// The episode reached its end.
@@ -216,18 +319,8 @@ pub struct EpisodeRows {
     pub truncated: Vec<bool>,
     /// How many steps.
     pub total_steps: Vec<i64>,
-    /// Sum of the rewards.
-    pub total_reward: Vec<f64>,
-    /// Last position, x.
-    pub final_x: Vec<i64>,
-    /// Last position, y.
-    pub final_y: Vec<i64>,
-    /// Last distance to the goal.
-    pub final_distance_to_goal: NullableColumn<f64>,
-    /// How long the episode took, in milliseconds.
-    pub duration_ms: NullableColumn<f64>,
-    /// How long a step took, in milliseconds.
-    pub avg_step_time_ms: NullableColumn<f64>,
+    /// The columns of [`RunSchema::episodes`](crate::run::schema::RunSchema), in its order.
+    pub columns: Vec<ColumnValues>,
     /// The row's unknown fields as one JSON object; empty if there are none (null in parquet).
     pub extra: TextColumn,
 }
@@ -253,12 +346,14 @@ impl EpisodeRows {
         self.terminated.clear();
         self.truncated.clear();
         self.total_steps.clear();
-        self.total_reward.clear();
-        self.final_x.clear();
-        self.final_y.clear();
-        self.final_distance_to_goal.clear();
-        self.duration_ms.clear();
-        self.avg_step_time_ms.clear();
+        self.columns.iter_mut().for_each(ColumnValues::clear);
         self.extra.clear();
+    }
+
+    /// Bytes of lists and texts.
+    #[must_use]
+    pub fn long_bytes(&self) -> usize {
+        let texts = self.episode_id.bytes.len() + self.extra.bytes.len();
+        self.columns.iter().map(ColumnValues::long_bytes).sum::<usize>() + texts
     }
 }

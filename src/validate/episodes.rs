@@ -6,13 +6,12 @@
 //! reported that the loss could explain.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::ids::SeenIds;
-
-/// Relative tolerance for sums and distances: ten times what 32-bit floats can hold (1.2e-7).
-const TOLERANCE: f64 = 1e-6;
+use crate::validate::totals::{Comparable, TotalDifference, TotalRules, TotalValue, Totals};
 
 /// How an episode ended, as one row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,47 +26,6 @@ impl EndFlags {
     }
 }
 
-/// The last state of an episode.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct FinalState {
-    pub position: Option<(i64, i64)>,
-    pub distance: Option<f64>,
-    /// `None` if a flag could not be read.
-    pub flags: Option<EndFlags>,
-}
-
-/// The sum of an episode's rewards.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RewardSum {
-    sum: f64,
-    /// The sum of the rewards' absolute values, for the rounding error.
-    sizes: f64,
-    /// The sum in 32-bit floats, in order, as a simulator computes it.
-    single: f32,
-}
-
-impl RewardSum {
-    /// Adds a reward.
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn add_reward(self, reward: f64) -> Self {
-        Self { sum: self.sum + reward, sizes: self.sizes + reward.abs(), single: self.single + reward as f32 }
-    }
-
-    /// Returns how a recorded total differs, if it does.
-    fn difference_to(&self, total: f64) -> Option<String> {
-        let single = f64::from(self.single);
-        let near = |sum: f64, slack: f64| (total - sum).abs() <= TOLERANCE * total.abs().max(sum.abs()) + slack;
-        // 1e-9 of the absolute sum: rewards that cancel each other leave a rounding error larger than the total.
-        if !self.sum.is_finite() || near(self.sum, 1e-9 * self.sizes) || single.is_finite() && near(single, 0.0) {
-            return None;
-        }
-        Some(format!(
-            "total_reward is {total}, but the steps' rewards add up to {} ({} in 32-bit floats)",
-            self.sum, self.single
-        ))
-    }
-}
-
 /// Consecutive steps of one episode.
 #[derive(Debug, Clone)]
 pub(super) struct EpisodeSegment {
@@ -79,9 +37,12 @@ pub(super) struct EpisodeSegment {
     /// The file of its last row.
     pub last_file: FileId,
     pub rows: u64,
-    /// The sum of the rewards; `None` if one could not be read.
-    pub reward: Option<RewardSum>,
-    pub last: FinalState,
+    /// What its summary must equal.
+    pub totals: Totals,
+    /// How its last row ends it; `None` if a flag could not be read.
+    pub flags: Option<EndFlags>,
+    /// Lines and places of unknown size that were lost before its last row, in a run with interleaved episodes.
+    pub losses: (u64, u64),
     /// The step number of the last row.
     pub step: i64,
     /// Some of its rows can be lost, so its totals are not compared.
@@ -99,7 +60,7 @@ pub(super) struct EpisodeSegment {
 impl EpisodeSegment {
     /// Whether its last step ended the episode; `None` if that is not known.
     fn is_finished(&self) -> Option<bool> {
-        if self.open_end { None } else { self.last.flags.map(EndFlags::has_ended) }
+        if self.open_end { None } else { self.flags.map(EndFlags::has_ended) }
     }
 }
 
@@ -111,8 +72,9 @@ pub(super) struct EpisodeSummary {
     pub file: FileId,
     pub line: u64,
     pub steps: Option<i64>,
-    pub reward: Option<f64>,
-    pub last: FinalState,
+    pub flags: Option<EndFlags>,
+    /// The values that follow from the steps, in the order of the rules.
+    pub values: Vec<Option<TotalValue>>,
 }
 
 /// The known losses of a stream.
@@ -134,6 +96,7 @@ struct UnmatchedEpisodes {
 
 /// Matches segments with summaries.
 pub(super) struct EpisodeMatcher {
+    rules: Arc<TotalRules>,
     waiting: HashMap<Box<str>, UnmatchedEpisodes>,
     seen: SeenIds,
     reported_ambiguous: SeenIds,
@@ -144,8 +107,9 @@ pub(super) struct EpisodeMatcher {
 }
 
 impl EpisodeMatcher {
-    pub fn new() -> Self {
+    pub fn new(rules: Arc<TotalRules>) -> Self {
         Self {
+            rules,
             waiting: HashMap::new(),
             seen: SeenIds::new(),
             reported_ambiguous: SeenIds::new(),
@@ -262,7 +226,7 @@ impl EpisodeMatcher {
             let line_ref = LineRef {
                 file: Some(segment.file),
                 line: Some(segment.line),
-                episode: Some(id),
+                episode: Some(shown_id(id)),
                 rests_on: Some(segment.last_file),
                 hard: false,
             };
@@ -294,8 +258,12 @@ impl EpisodeMatcher {
                 steps.lines -= steps_needed;
                 continue;
             }
-            let line_ref =
-                LineRef { file: Some(summary.file), line: Some(summary.line), episode: Some(id), ..LineRef::default() };
+            let line_ref = LineRef {
+                file: Some(summary.file),
+                line: Some(summary.line),
+                episode: Some(shown_id(id)),
+                ..LineRef::default()
+            };
             findings.add_finding(Code::EpisodeWithoutSteps, line_ref, || "the summary's episode has no steps".into());
         }
     }
@@ -314,7 +282,7 @@ impl EpisodeMatcher {
         let line_ref = LineRef {
             file: Some(summary.file),
             line: Some(summary.line),
-            episode: Some(id),
+            episode: Some(shown_id(id)),
             rests_on: Some(segment.last_file),
             hard: false,
         };
@@ -329,23 +297,21 @@ impl EpisodeMatcher {
                 // The end of the episode is missing: other differences follow from that, so only this one is reported.
                 let lost_end = steps > rows
                     && segment.is_finished() == Some(false)
-                    && summary.last.flags.is_some_and(EndFlags::has_ended);
+                    && summary.flags.is_some_and(EndFlags::has_ended);
                 if lost_end {
                     return;
                 }
             }
         }
-        if whole
-            && let (Some(total), Some(rewards)) = (summary.reward, segment.reward)
-            && let Some(message) = rewards.difference_to(total)
-        {
-            findings.add_finding(Code::EpisodeRewardMismatch, line_ref, || message);
+        let last = !(segment.open_end || segment.disordered || segment.after_end);
+        let (others, lasts) = self.rules.differences(&segment.totals, &summary.values, Comparable { whole, last });
+        for TotalDifference { code, message } in others {
+            findings.add_finding(code, line_ref, || message);
         }
-        if !(segment.open_end || segment.disordered || segment.after_end) {
-            let differences = list_differences(&summary.last, &segment.last);
-            if !differences.is_empty() {
-                findings.add_finding(Code::EpisodeFinalMismatch, line_ref, || differences.join("; "));
-            }
+        let mut differences = if last { flag_differences(summary.flags, segment.flags) } else { Vec::new() };
+        differences.extend(lasts);
+        if !differences.is_empty() {
+            findings.add_finding(Code::EpisodeFinalMismatch, line_ref, || differences.join("; "));
         }
     }
 }
@@ -391,36 +357,32 @@ fn take_unmatched(
 /// Whether a summary fits a segment by its number of steps and its end.
 fn segment_fits(segment: &EpisodeSegment, summary: &EpisodeSummary) -> bool {
     summary.steps.and_then(|n| u64::try_from(n).ok()) == Some(segment.rows)
-        && segment.last.flags.zip(summary.last.flags).is_none_or(|(a, b)| a == b)
+        && segment.flags.zip(summary.flags).is_none_or(|(a, b)| a == b)
 }
 
-fn list_differences(recorded: &FinalState, actual: &FinalState) -> Vec<String> {
-    let mut out = Vec::new();
-    if let (Some(recorded), Some(actual)) = (recorded.flags, actual.flags) {
-        for (name, recorded, actual) in [
-            ("terminated", recorded.terminated, actual.terminated),
-            ("truncated", recorded.truncated, actual.truncated),
-        ] {
-            if recorded != actual {
-                out.push(format!("{name} is {recorded}, but {actual} at the last step"));
-            }
-        }
+fn flag_differences(recorded: Option<EndFlags>, actual: Option<EndFlags>) -> Vec<String> {
+    let (Some(recorded), Some(actual)) = (recorded, actual) else { return Vec::new() };
+    [("terminated", recorded.terminated, actual.terminated), ("truncated", recorded.truncated, actual.truncated)]
+        .into_iter()
+        .filter(|(_, recorded, actual)| recorded != actual)
+        .map(|(name, recorded, actual)| format!("{name} is {recorded}, but {actual} at the last step"))
+        .collect()
+}
+
+/// Between an episode's id and its agent: a code point that is no character, so that no text has it.
+const BEFORE_AGENT: char = '\u{10ffff}';
+
+/// An episode's key: its id, and its agent if the run tells episodes apart by it.
+pub(super) fn episode_key(id: &str, agent: Option<&str>) -> String {
+    match agent {
+        Some(agent) => format!("{id}{BEFORE_AGENT}{agent}"),
+        None => id.to_owned(),
     }
-    if let (Some(recorded), Some(actual)) = (recorded.position, actual.position)
-        && recorded != actual
-    {
-        out.push(format!(
-            "final_position is ({}, {}), but the last step's is ({}, {})",
-            recorded.0, recorded.1, actual.0, actual.1
-        ));
-    }
-    if let (Some(recorded), Some(actual)) = (recorded.distance, actual.distance)
-        // Relative, because distances are in cells of any size.
-        && (recorded - actual).abs() > TOLERANCE * recorded.abs().max(actual.abs())
-    {
-        out.push(format!("final_distance_to_goal is {recorded}, but the last step's is {actual}"));
-    }
-    out
+}
+
+/// The id of an episode's key.
+pub(super) fn shown_id(key: &str) -> &str {
+    key.rsplit_once(BEFORE_AGENT).map_or(key, |(id, _)| id)
 }
 
 /// `1 step`, `2 steps`.

@@ -5,6 +5,7 @@
 //! never an `Err`: an error means that the disk or the sink failed. A run is never changed here.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -15,21 +16,26 @@ use crate::run::include::IncludePatterns;
 use crate::run::layout::RunLayout;
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
+use crate::run::schema::RunSchema;
 use crate::support::fs::FsError;
 use crate::support::progress::Progress;
 use crate::support::text::find_near;
 
+mod batch;
+mod clock;
 mod code;
 mod episodes;
 mod findings;
 mod ids;
 mod manifest;
+mod open_episodes;
 mod report;
 mod rows;
 mod scan;
 mod seeds;
 mod single;
 mod steps;
+mod totals;
 
 pub use code::{Code, Severity};
 pub use report::{IgnoredFinding, StreamReport, ValidationFinding, ValidationReport};
@@ -121,7 +127,7 @@ pub trait RowSink {
     }
 
     /// Begins the run whose rows follow. Without a usable `run.json` no method is called.
-    fn begin_run(&mut self, key: &RunKey, meta: &RunMeta) -> Result<(), SinkError>;
+    fn begin_run(&mut self, key: &RunKey, meta: &RunMeta, schema: &Arc<RunSchema>) -> Result<(), SinkError>;
 
     /// Takes step rows, in file order. Returns a batch whose memory is used again; its rows are ignored.
     fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError>;
@@ -138,7 +144,7 @@ impl RowSink for NoSink {
         false
     }
 
-    fn begin_run(&mut self, _: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+    fn begin_run(&mut self, _: &RunKey, _: &RunMeta, _: &Arc<RunSchema>) -> Result<(), SinkError> {
         Ok(())
     }
 
@@ -184,6 +190,8 @@ pub struct RunScan {
     pub key: Option<RunKey>,
     /// The run's metadata, if `run.json` could be read.
     pub meta: Option<RunMeta>,
+    /// The run's columns; `None` if its declaration cannot be used.
+    pub schema: Option<Arc<RunSchema>>,
     /// The bytes of `run.json`, if it exists.
     pub run_json: Option<Vec<u8>>,
     /// The bytes of `manifest.json`, if it exists.

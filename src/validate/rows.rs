@@ -1,22 +1,12 @@
-//! From lines to rows: findings for bad lines and faulty rows, and batches of rows for the sink. Rules that need more
-//! than one row are in `steps` and `episodes`.
+//! Findings for bad lines and faulty rows. Rules that need more than one row are in `steps`, `open_episodes` and
+//! `episodes`; batches of rows are in `batch`.
 
-use std::collections::VecDeque;
-
-use super::{RowSink, SinkError};
 use crate::formats::json::ParseReason;
 use crate::run::reader::MAX_LINE;
 use crate::run::row::{BadLine, FieldSlot, ParsedRow, RowFault};
-use crate::run::rows::{EpisodeRows, EpisodeSpan, StepRows};
 use crate::run::schema::SchemaVersion;
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
-
-/// The most rows in a batch.
-const BATCH_ROWS: usize = 8192;
-
-/// List values and text bytes after which a batch is passed on early: it bounds memory for rows with long lists.
-const BATCH_VALUES: usize = 512 << 10;
 
 /// Whether a line is longer than [`MAX_LINE`] without its line break.
 pub(super) fn too_long(line: &[u8]) -> bool {
@@ -55,12 +45,13 @@ pub(super) fn report_bad_line(bad: &BadLine, line_ref: LineRef<'_>, findings: &m
 pub(super) fn report_faults(
     row: &ParsedRow,
     run_id: Option<&str>,
+    known: &[SchemaVersion],
     line_ref: LineRef<'_>,
     findings: &mut FindingCollector<'_>,
 ) {
-    let episode = row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str());
+    let episode = row.is_good(FieldSlot::EPISODE_ID).then_some(row.episode_id.as_str());
     // Such a row is not placed or not complete, and other rules skip it: settings cannot ignore its faults.
-    let hard = row.lossy || !row.is_good(FieldSlot::EpisodeId) || !row.is_good(FieldSlot::Count);
+    let hard = row.lossy || !row.is_good(FieldSlot::EPISODE_ID) || !row.is_good(FieldSlot::COUNT);
     let line_ref = LineRef { episode, hard, ..line_ref };
     for fault in &row.faults {
         match fault {
@@ -70,6 +61,10 @@ pub(super) fn report_faults(
             RowFault::WrongType(field, expected, found) => {
                 findings
                     .add_finding(Code::WrongType, line_ref, || format!("`{field}` is {found} instead of {expected}"));
+            }
+            RowFault::WrongShape(field, expected, found) => {
+                findings
+                    .add_finding(Code::WrongShape, line_ref, || format!("`{field}` is {found} instead of {expected}"));
             }
             RowFault::OutOfRange(field, why) => {
                 findings.add_finding(Code::OutOfRange, line_ref, || format!("`{field}` is {why}"))
@@ -81,7 +76,7 @@ pub(super) fn report_faults(
                 format!("`{field}` holds a lone surrogate, which is not valid in UTF-8")
             }),
             RowFault::Schema(version) => findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
-                format!("schema_version is {version}; 0.1 and 1.0.0 can be read")
+                format!("schema_version is {version}; {}", readable_versions(known))
             }),
             RowFault::NegativeTime(field, value) => {
                 findings.add_finding(Code::TimeGoesBack, LineRef { hard: false, ..line_ref }, || {
@@ -95,7 +90,7 @@ pub(super) fn report_faults(
         }
     }
     if let Some(run_id) = run_id
-        && row.is_good(FieldSlot::RunId)
+        && row.is_good(FieldSlot::RUN_ID)
         && row.run_id != run_id
     {
         findings.add_finding(Code::RunIdMismatch, LineRef { hard: false, ..line_ref }, || {
@@ -119,137 +114,23 @@ pub(super) fn shorten_text(text: &str) -> String {
     }
 }
 
+/// Says which versions can be read: `0.1 and 1.0.0 can be read`.
+pub(super) fn readable_versions(known: &[SchemaVersion]) -> String {
+    let names: Vec<&str> = known.iter().map(|version| version.as_str()).collect();
+    match names.as_slice() {
+        [most @ .., last] if !most.is_empty() => format!("{} and {last} can be read", most.join(", ")),
+        names => format!("{} can be read", names.concat()),
+    }
+}
+
+/// The episode of a row, if it has a usable one.
+pub(super) fn id_of(row: &ParsedRow) -> Option<&str> {
+    row.is_good(FieldSlot::EPISODE_ID).then_some(row.episode_id.as_str())
+}
+
 /// Whether a row goes into the columns.
 pub(super) fn is_whole_row(row: &ParsedRow) -> bool {
-    !row.lossy && row.is_good(FieldSlot::EpisodeId) && row.is_good(FieldSlot::Count)
-}
-
-/// Step rows on their way to the sink.
-pub(super) struct StepBatch {
-    rows: StepRows,
-    schema: SchemaVersion,
-}
-
-impl StepBatch {
-    pub fn new(schema: SchemaVersion) -> Self {
-        Self { rows: StepRows::default(), schema }
-    }
-
-    pub fn push(&mut self, row: &ParsedRow, index: i64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        let rows = &mut self.rows;
-        match rows.episodes.last_mut() {
-            // For speed: an episode's id is copied once, not per row.
-            Some(span) if span.episode_index == index => span.rows += 1,
-            _ => rows.episodes.push(EpisodeSpan { episode_id: row.episode_id.clone(), episode_index: index, rows: 1 }),
-        }
-        rows.schema_version.push(row.schema.unwrap_or(self.schema));
-        rows.step.push(row.int(FieldSlot::Count));
-        rows.ts.push(row.float(FieldSlot::Ts));
-        rows.action.push(row.int(FieldSlot::Action));
-        rows.reward.push(row.float(FieldSlot::Reward));
-        rows.terminated.push(row.bool(FieldSlot::Terminated));
-        rows.truncated.push(row.bool(FieldSlot::Truncated));
-        rows.agent_x.push(row.int(FieldSlot::X));
-        rows.agent_y.push(row.int(FieldSlot::Y));
-        rows.distance_to_goal.push(row.float(FieldSlot::Distance));
-        rows.observation_summary.values.extend_from_slice(&row.observation);
-        rows.observation_summary.end_row(row.present.contains(FieldSlot::Observation));
-        rows.seed.push(row.present.contains(FieldSlot::Seed).then(|| row.int(FieldSlot::Seed)));
-        rows.extra.push(&row.extra);
-        let full =
-            rows.len() >= BATCH_ROWS || rows.observation_summary.values.len() + rows.extra.bytes.len() >= BATCH_VALUES;
-        if full { self.flush(sink) } else { Ok(()) }
-    }
-
-    pub fn flush(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        if !self.rows.is_empty() {
-            self.rows = sink.take_steps(std::mem::take(&mut self.rows))?;
-            self.rows.clear();
-        }
-        Ok(())
-    }
-}
-
-/// An episode's row that waits for its steps, or for an earlier row that waits.
-struct WaitingEpisode {
-    row: ParsedRow,
-    index: Option<i64>,
-    is_matched: bool,
-}
-
-/// Episode rows on their way to the sink, in file order.
-pub(super) struct EpisodeBatch {
-    rows: EpisodeRows,
-    schema: SchemaVersion,
-    waiting: VecDeque<WaitingEpisode>,
-    /// The number of the first waiting row.
-    first: u64,
-}
-
-impl EpisodeBatch {
-    pub fn new(schema: SchemaVersion) -> Self {
-        Self { rows: EpisodeRows::default(), schema, waiting: VecDeque::new(), first: 0 }
-    }
-
-    /// Takes a row; returns its number.
-    pub fn push(&mut self, row: &ParsedRow) -> u64 {
-        // A copy, because the parser uses its row again for the next line.
-        let row = row.clone();
-        self.waiting.push_back(WaitingEpisode { row, index: None, is_matched: false });
-        self.first + self.waiting.len() as u64 - 1
-    }
-
-    /// Sets the segment to which the row with this number belongs; passes on the rows that are ready.
-    pub fn set_index(&mut self, number: u64, index: u64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        if let Some(record) = at.and_then(|at| self.waiting.get_mut(at)) {
-            record.index = i64::try_from(index).ok();
-            record.is_matched = true;
-        }
-        // In file order: a matched row behind one that waits must wait, too.
-        while self.waiting.front().is_some_and(|r| r.is_matched) {
-            self.pop_first(sink)?;
-        }
-        Ok(())
-    }
-
-    fn pop_first(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        let Some(WaitingEpisode { row, index, .. }) = self.waiting.pop_front() else { return Ok(()) };
-        self.first += 1;
-        let float = |slot| row.present.contains(slot).then(|| row.float(slot));
-        let rows = &mut self.rows;
-        rows.schema_version.push(row.schema.unwrap_or(self.schema));
-        rows.episode_id.push(&row.episode_id);
-        rows.episode_index.push(index);
-        rows.terminated.push(row.bool(FieldSlot::Terminated));
-        rows.truncated.push(row.bool(FieldSlot::Truncated));
-        rows.total_steps.push(row.int(FieldSlot::Count));
-        rows.total_reward.push(row.float(FieldSlot::Reward));
-        rows.final_x.push(row.int(FieldSlot::X));
-        rows.final_y.push(row.int(FieldSlot::Y));
-        rows.final_distance_to_goal.push(float(FieldSlot::Distance));
-        rows.duration_ms.push(float(FieldSlot::Duration));
-        rows.avg_step_time_ms.push(float(FieldSlot::AvgStep));
-        rows.extra.push(&row.extra);
-        let full = rows.len() >= BATCH_ROWS || rows.extra.bytes.len() >= BATCH_VALUES;
-        if full { self.flush(sink) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        if !self.rows.is_empty() {
-            self.rows = sink.take_episodes(std::mem::take(&mut self.rows))?;
-            self.rows.clear();
-        }
-        Ok(())
-    }
-
-    /// Passes on all waiting rows; there are no further matches.
-    pub fn finish(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        while !self.waiting.is_empty() {
-            self.pop_first(sink)?;
-        }
-        self.flush(sink)
-    }
+    !row.lossy && row.is_good(FieldSlot::EPISODE_ID) && row.is_good(FieldSlot::COUNT)
 }
 
 /// Makes the reference to a line.

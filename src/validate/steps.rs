@@ -3,10 +3,14 @@
 //! A segment is a stretch of steps with one episode id. After lines that could not be read, a rule is applied only if
 //! the lost lines cannot explain what it finds. Summaries are compared in `episodes`.
 
+use std::sync::Arc;
+
 use crate::run::row::{FieldSlot, ParsedRow};
+use crate::validate::clock::Clock;
 use crate::validate::code::Code;
-use crate::validate::episodes::{EndFlags, EpisodeSegment, FinalState, RewardSum};
+use crate::validate::episodes::{EndFlags, EpisodeSegment};
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
+use crate::validate::totals::TotalRules;
 
 /// The place of a row.
 pub(super) enum StepPlacement {
@@ -29,14 +33,15 @@ pub(super) struct StepSequence {
     gap: bool,
     /// Whole episodes can be lost since the last `take_shifted`.
     shifted: bool,
-    time: f64,
+    clock: Clock,
+    rules: Arc<TotalRules>,
     /// The episode of the row before, if that was its step 0: not placed, but known to belong to it.
     zeroth: Option<String>,
 }
 
 impl StepSequence {
-    pub fn new() -> Self {
-        Self { current: None, next: 0, unread: 0, gap: false, shifted: false, time: f64::NEG_INFINITY, zeroth: None }
+    pub fn new(rules: Arc<TotalRules>, clock: Clock) -> Self {
+        Self { current: None, next: 0, unread: 0, gap: false, shifted: false, clock, rules, zeroth: None }
     }
 
     /// Notes that a line could not be read or placed.
@@ -52,7 +57,7 @@ impl StepSequence {
         self.gap = true;
         self.shifted = true;
         if let Some((_, segment)) = &mut self.current
-            && !segment.last.flags.is_some_and(EndFlags::has_ended)
+            && !segment.flags.is_some_and(EndFlags::has_ended)
         {
             segment.open_end = true;
             segment.partial = true;
@@ -72,7 +77,7 @@ impl StepSequence {
     /// Returns the last segment, after all rows.
     pub fn finish(&mut self) -> Option<(String, EpisodeSegment)> {
         let (id, mut segment) = self.current.take()?;
-        segment.open_end &= !segment.last.flags.is_some_and(EndFlags::has_ended);
+        segment.open_end &= !segment.flags.is_some_and(EndFlags::has_ended);
         Some((id, segment))
     }
 
@@ -84,30 +89,18 @@ impl StepSequence {
         line: u64,
         findings: &mut FindingCollector<'_>,
     ) -> StepPlacement {
-        // The clock is compared over the whole run, not only within an episode.
-        if row.is_good(FieldSlot::Ts) {
-            let time = row.float(FieldSlot::Ts);
-            if time < self.time {
-                let line_ref =
-                    LineRef { file: Some(file), line: Some(line), episode: id_of(row), ..LineRef::default() };
-                let before = self.time;
-                findings.add_finding(Code::TimeGoesBack, line_ref, || {
-                    format!("ts is {time}, {} s earlier than the step before", before - time)
-                });
-            }
-            self.time = time;
-        }
+        self.clock.check_row(row, file, line, findings);
         let zeroth = self.zeroth.take();
         // Reported already as out of range; placed, it would put all later steps out of order.
         if is_step_zero(row) {
             self.zeroth = Some(row.episode_id.clone());
             return StepPlacement::Unplaced;
         }
-        if !row.is_good(FieldSlot::EpisodeId) || !row.is_good(FieldSlot::Count) {
+        if !row.is_good(FieldSlot::EPISODE_ID) || !row.is_good(FieldSlot::COUNT) {
             self.mark_unread();
             return StepPlacement::Unplaced;
         }
-        let placed = self.place_row(row, row.int(FieldSlot::Count), file, line, findings);
+        let placed = self.place_row(row, row.count, file, line, findings);
         if zeroth.is_some_and(|id| id == row.episode_id)
             && let Some((_, segment)) = &mut self.current
         {
@@ -132,10 +125,10 @@ impl StepSequence {
             && *id == row.episode_id
         {
             // For speed: nearly every row is the next step of its segment.
-            if step != segment.step.saturating_add(1) || segment.last.flags.is_some_and(EndFlags::has_ended) {
+            if step != segment.step.saturating_add(1) || segment.flags.is_some_and(EndFlags::has_ended) {
                 report_out_of_order(id, segment, step, file, line, findings);
             }
-            count_row(segment, row, step, file);
+            segment.count_row(&self.rules, row, step, file);
             return StepPlacement::Same;
         }
         self.add_row_at_seam(row, step, file, line, findings)
@@ -158,7 +151,7 @@ impl StepSequence {
             && *id == row.episode_id
             && step != 1
         {
-            let ended = segment.last.flags.is_some_and(EndFlags::has_ended);
+            let ended = segment.flags.is_some_and(EndFlags::has_ended);
             let next = segment.step.saturating_add(1);
             let follows = step >= next && (gap || step <= next.saturating_add(unread));
             if !may_start || follows && !ended {
@@ -174,13 +167,13 @@ impl StepSequence {
                     segment.partial |= unread > 0;
                 }
                 self.shifted |= gap || unread > 0 && step != next.saturating_add(unread);
-                count_row(segment, row, step, file);
+                segment.count_row(&self.rules, row, step, file);
                 return StepPlacement::Same;
             }
         }
         let before = self.current.take().map(|(id, mut segment)| {
             // Unread lines between two episodes are the end of the first or the start of the second.
-            let ended = segment.last.flags.is_some_and(EndFlags::has_ended);
+            let ended = segment.flags.is_some_and(EndFlags::has_ended);
             if unread > 0 {
                 let own = if step == 1 + unread { 0 } else { unread };
                 if ended || own == 0 {
@@ -203,8 +196,9 @@ impl StepSequence {
             line,
             last_file: file,
             rows: 0,
-            reward: Some(RewardSum::default()),
-            last: FinalState { position: None, distance: None, flags: None },
+            totals: self.rules.start(),
+            flags: None,
+            losses: (0, 0),
             step,
             // It begins in the middle, because rows before it were lost.
             partial: step != 1 && may_start,
@@ -219,20 +213,16 @@ impl StepSequence {
                 LineRef { file: Some(file), line: Some(line), episode: Some(&row.episode_id), ..LineRef::default() };
             findings.add_finding(Code::StepSequence, line_ref, || format!("the episode's first step is {step}"));
         }
-        count_row(&mut segment, row, step, file);
+        segment.count_row(&self.rules, row, step, file);
         self.current = Some((row.episode_id.clone(), segment));
         StepPlacement::New(before)
     }
 }
 
-fn id_of(row: &ParsedRow) -> Option<&str> {
-    row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str())
-}
-
 /// Whether a row is a step 0 (steps are counted from 1) and nothing else is wrong with its place.
 fn is_step_zero(row: &ParsedRow) -> bool {
-    let is_count_usable = row.present.contains(FieldSlot::Count) && !row.is_good(FieldSlot::Count) && !row.lossy;
-    is_count_usable && row.int(FieldSlot::Count) == 0 && row.is_good(FieldSlot::EpisodeId)
+    let is_count_usable = row.present.contains(FieldSlot::COUNT) && !row.is_good(FieldSlot::COUNT) && !row.lossy;
+    is_count_usable && row.count == 0 && row.is_good(FieldSlot::EPISODE_ID)
 }
 
 /// Reports a row of the same episode that is not the next step, or comes after the end.
@@ -251,7 +241,7 @@ fn report_out_of_order(
     segment.broken = true;
     segment.disordered |= step <= before;
     // A wrong step after the end is one fault, not two.
-    segment.after_end |= segment.last.flags.is_some_and(EndFlags::has_ended);
+    segment.after_end |= segment.flags.is_some_and(EndFlags::has_ended);
     let line_ref = LineRef { file: Some(file), line: Some(line), episode: Some(id), ..LineRef::default() };
     findings.add_finding(Code::StepSequence, line_ref, || format!("step {step} follows step {before}"));
 }
@@ -266,35 +256,27 @@ fn report_after_end(
     if std::mem::replace(&mut segment.after_end, true) {
         return;
     }
-    let how = if segment.last.flags.is_some_and(|f| f.terminated) { "terminated" } else { "truncated" };
+    let how = if segment.flags.is_some_and(|f| f.terminated) { "terminated" } else { "truncated" };
     let before = segment.step;
     let line_ref = LineRef { file: Some(file), line: Some(line), episode: Some(id), ..LineRef::default() };
     findings
         .add_finding(Code::StepsAfterEnd, line_ref, || format!("the episode was {how} at step {before}, but goes on"));
 }
 
-/// Adds a row to its segment.
-fn count_row(segment: &mut EpisodeSegment, row: &ParsedRow, step: i64, file: FileId) {
-    segment.rows += 1;
-    segment.step = step;
-    segment.last_file = file;
-    // Once a reward cannot be read, the sum stays unknown.
-    segment.reward = segment
-        .reward
-        .filter(|_| row.is_good(FieldSlot::Reward))
-        .map(|sum| sum.add_reward(row.float(FieldSlot::Reward)));
-    segment.last = final_of(row);
+/// How an episode ended, as a row says; `None` if a flag could not be read.
+pub(super) fn flags_of(row: &ParsedRow) -> Option<EndFlags> {
+    (row.is_good(FieldSlot::TERMINATED) && row.is_good(FieldSlot::TRUNCATED))
+        .then_some(EndFlags { terminated: row.terminated, truncated: row.truncated })
 }
 
-/// Returns the state after a row: position, distance, flags.
-pub(super) fn final_of(row: &ParsedRow) -> FinalState {
-    FinalState {
-        position: (row.is_good(FieldSlot::X) && row.is_good(FieldSlot::Y))
-            .then(|| (row.int(FieldSlot::X), row.int(FieldSlot::Y))),
-        distance: row.is_good(FieldSlot::Distance).then(|| row.float(FieldSlot::Distance)),
-        flags: (row.is_good(FieldSlot::Terminated) && row.is_good(FieldSlot::Truncated)).then(|| EndFlags {
-            terminated: row.bool(FieldSlot::Terminated),
-            truncated: row.bool(FieldSlot::Truncated),
-        }),
+impl EpisodeSegment {
+    /// Adds a row.
+    #[inline]
+    pub fn count_row(&mut self, rules: &TotalRules, row: &ParsedRow, step: i64, file: FileId) {
+        self.rows += 1;
+        self.step = step;
+        self.last_file = file;
+        rules.add_row(&mut self.totals, row);
+        self.flags = flags_of(row);
     }
 }

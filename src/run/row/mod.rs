@@ -1,92 +1,28 @@
 //! One row of a run: its fields, and how a line becomes typed values and faults.
 //!
 //! This is the general parser, right for every line. `run::fast` reads most lines much faster and must agree with it.
-//! Rows of steps and of episodes share one [`ParsedRow`], whose memory is used again for every line. What a fault means
-//! for the run is decided in `validate`.
+//! Rows of steps and of episodes share one [`ParsedRow`], whose memory is used again for every line. Which fields a row
+//! has is declared in `run::schema`; what a fault means for the run is decided in `validate`.
 
-mod fields;
+mod extra;
+mod list;
+mod number;
 mod parser;
 #[cfg(test)]
 mod tests;
+mod text;
+mod value;
 
 pub use parser::RowParser;
-pub(super) use parser::push_member;
+pub(super) use text::push_member;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::formats::json::scanner::ParseError;
-use crate::run::schema::SchemaVersion;
-
-/// A field's place in a [`ParsedRow`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum FieldSlot {
-    /// `run_id`
-    RunId,
-    /// `episode_id`
-    EpisodeId,
-    /// `schema_version`
-    Schema,
-    /// `agent_position`, `final_position`
-    Position,
-    /// `observation_summary`
-    Observation,
-    /// `terminated`
-    Terminated,
-    /// `truncated`
-    Truncated,
-    /// `step`, `total_steps`
-    Count,
-    /// `action`
-    Action,
-    /// `x` of the position
-    X,
-    /// `y` of the position
-    Y,
-    /// `seed`
-    Seed,
-    /// `ts`
-    Ts,
-    /// `reward`, `total_reward`
-    Reward,
-    /// `distance_to_goal`, `final_distance_to_goal`
-    Distance,
-    /// `duration_ms`
-    Duration,
-    /// `avg_step_time_ms`
-    AvgStep,
-}
-
-// The slots are ordered by type: a slot minus the first of its type is its index in `bools`, `ints` or `floats`.
-const SLOT_COUNT: usize = 17;
-const FIRST_BOOL: usize = FieldSlot::Terminated as usize;
-const FIRST_INT: usize = FieldSlot::Count as usize;
-const FIRST_FLOAT: usize = FieldSlot::Ts as usize;
-
-/// A set of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SlotSet(pub(super) u32);
-
-impl SlotSet {
-    /// Whether the set holds a slot.
-    #[must_use]
-    #[inline]
-    pub fn contains(self, slot: FieldSlot) -> bool {
-        self.0 & (1 << slot as u8) != 0
-    }
-
-    /// Adds a slot.
-    #[inline]
-    pub fn insert(&mut self, slot: FieldSlot) {
-        self.0 |= 1 << slot as u8;
-    }
-
-    /// Whether the set holds no slot.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
+use crate::run::rows::{TextColumn, Values};
+pub use crate::run::schema::{FieldSlot, SlotSet};
+use crate::run::schema::{SchemaVersion, StreamSchema};
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +30,10 @@ pub enum RowFault {
     /// A required field is missing.
     Missing(String),
     /// A value has the wrong type: field, expected, found.
-    WrongType(String, &'static str, String),
-    /// A number is out of its range: field, why.
+    WrongType(String, Cow<'static, str>, String),
+    /// A list has other dimensions: field, expected, found.
+    WrongShape(String, String, String),
+    /// A number is out of its range, or a text is none of those allowed: field, why.
     OutOfRange(String, String),
     /// A number is `NaN` or infinite: field, the value.
     NonFinite(String, String),
@@ -107,7 +45,7 @@ pub enum RowFault {
     NegativeTime(String, String),
     /// A field that the schema does not know; its name as written, with its quotes, in [`ParsedRow::extra`].
     Unknown(Range<usize>),
-    /// A field of the position that the schema does not know: both names with a dot between, quoted.
+    /// A field of an object that the schema does not know: all names with dots between, quoted.
     UnknownInside(String),
 }
 
@@ -139,16 +77,21 @@ pub struct ParsedRow {
     pub episode_id: String,
     /// `schema_version`, if the row has a known one.
     pub schema: Option<SchemaVersion>,
-    /// `observation_summary`; an element that is null is [`NULL_ELEMENT`](super::rows::NULL_ELEMENT).
-    pub observation: Vec<f64>,
+    /// `step`, `total_steps`
+    pub count: i64,
+    /// `terminated`
+    pub terminated: bool,
+    /// `truncated`
+    pub truncated: bool,
+    /// The columns that are bools and numbers, as bits: see [`ParsedRow::int`], [`ParsedRow::float`].
+    pub scalars: Vec<u64>,
+    /// The columns that are texts.
+    pub texts: Vec<String>,
+    /// The columns that are lists.
+    pub lists: Vec<Values>,
     /// Unknown fields as one JSON object that every reader accepts (see [`push_strict`](super::strict::push_strict));
     /// empty if there are none.
     pub extra: String,
-    /// Unknown fields of the position, as an object without its closing brace.
-    extra_of_position: String,
-    pub(super) bools: [bool; 2],
-    pub(super) ints: [i64; 5],
-    pub(super) floats: [f64; 5],
 }
 
 impl ParsedRow {
@@ -156,52 +99,47 @@ impl ParsedRow {
     #[must_use]
     #[inline]
     pub fn is_good(&self, slot: FieldSlot) -> bool {
-        SlotSet(self.present.0 & !self.bad.0).contains(slot)
+        self.present.contains(slot) && !self.bad.contains(slot)
     }
 
-    /// A bool's value.
+    /// The bits of a bool or number.
     #[must_use]
     #[inline]
-    pub fn bool(&self, slot: FieldSlot) -> bool {
-        self.bools.get((slot as usize).wrapping_sub(FIRST_BOOL)).copied().unwrap_or_default()
+    pub fn scalar(&self, at: usize) -> u64 {
+        self.scalars.get(at).copied().unwrap_or_default()
     }
 
-    /// An integer's value.
+    /// An integer.
     #[must_use]
     #[inline]
-    pub fn int(&self, slot: FieldSlot) -> i64 {
-        self.ints.get((slot as usize).wrapping_sub(FIRST_INT)).copied().unwrap_or_default()
+    pub fn int(&self, at: usize) -> i64 {
+        self.scalar(at).cast_signed()
     }
 
-    /// A number's value.
+    /// A float.
     #[must_use]
     #[inline]
-    pub fn float(&self, slot: FieldSlot) -> f64 {
-        self.floats.get((slot as usize).wrapping_sub(FIRST_FLOAT)).copied().unwrap_or_default()
+    pub fn float(&self, at: usize) -> f64 {
+        f64::from_bits(self.scalar(at))
     }
 
+    /// A bool.
+    #[must_use]
     #[inline]
-    pub(super) fn set_bool(&mut self, slot: FieldSlot, value: bool) {
-        if let Some(target) = self.bools.get_mut((slot as usize).wrapping_sub(FIRST_BOOL)) {
-            *target = value;
+    pub fn bool(&self, at: usize) -> bool {
+        self.scalar(at) != 0
+    }
+
+    /// Sets the bits of a bool or number.
+    #[inline]
+    pub fn set_scalar(&mut self, at: usize, bits: u64) {
+        if let Some(target) = self.scalars.get_mut(at) {
+            *target = bits;
         }
     }
 
-    #[inline]
-    pub(super) fn set_int(&mut self, slot: FieldSlot, value: i64) {
-        if let Some(target) = self.ints.get_mut((slot as usize).wrapping_sub(FIRST_INT)) {
-            *target = value;
-        }
-    }
-
-    #[inline]
-    pub(super) fn set_float(&mut self, slot: FieldSlot, value: f64) {
-        if let Some(target) = self.floats.get_mut((slot as usize).wrapping_sub(FIRST_FLOAT)) {
-            *target = value;
-        }
-    }
-
-    fn clear(&mut self) {
+    /// Empties the row, and makes room for a stream's columns.
+    pub fn clear_for(&mut self, stream: &StreamSchema) {
         self.present = SlotSet::default();
         self.bad = SlotSet::default();
         self.lossy = false;
@@ -209,19 +147,44 @@ impl ParsedRow {
         self.run_id.clear();
         self.episode_id.clear();
         self.schema = None;
-        self.observation.clear();
+        (self.count, self.terminated, self.truncated) = (0, false, false);
         self.extra.clear();
-        self.extra_of_position.clear();
-        self.bools = Default::default();
-        self.ints = Default::default();
-        self.floats = Default::default();
+        let counts = stream.counts();
+        self.scalars.clear();
+        self.scalars.resize(counts.scalars, 0);
+        self.texts.resize_with(counts.texts, String::new);
+        if self.lists.len() != counts.lists {
+            let of_lists = stream.columns.iter().filter(|column| column.shape.is_some());
+            self.lists = of_lists.map(|column| Values::empty(column.storage())).collect();
+        }
         // A single huge row must not hold its memory until the end of the run.
-        self.extra.shrink_to(64 << 10);
-        self.observation.shrink_to(64 << 10);
+        const KEPT: usize = 64 << 10;
+        self.extra.shrink_to(KEPT);
+        for text in &mut self.texts {
+            text.clear();
+            text.shrink_to(KEPT);
+        }
+        for list in &mut self.lists {
+            list.clear();
+            list.shrink_to(KEPT);
+        }
     }
 
     fn add_fault(&mut self, slot: FieldSlot, fault: RowFault) {
         self.bad.insert(slot);
         self.faults.push(fault);
+    }
+
+    /// A text column's memory.
+    #[inline]
+    pub(super) fn text_mut(&mut self, at: usize) -> Option<&mut String> {
+        self.texts.get_mut(at)
+    }
+}
+
+/// Adds a text to a column of texts.
+pub(super) fn push_text(texts: &mut Values, text: &str) {
+    if let Values::Text(texts) = texts {
+        TextColumn::push(texts, text);
     }
 }

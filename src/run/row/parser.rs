@@ -2,17 +2,15 @@
 //! `run::fast`, which must agree with it; what a fault means for the run is decided in `validate`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{BadLine, FieldSlot, ParsedRow, RowFault, SLOT_COUNT};
-use crate::formats::json;
+use super::value::FieldValue;
+use super::{BadLine, FieldSlot, ParsedRow, RowFault};
+use crate::formats::json::ParseReason;
 use crate::formats::json::scanner::{JsonCursor, ParseError, TokenKind};
-use crate::formats::json::{JsonValue, ParseReason, scanner};
 use crate::run::layout::RunStream;
-use crate::run::row::fields::FieldNeed::Optional;
-use crate::run::row::fields::{FieldType, POSITION_FIELDS, RowField, stream_fields};
-use crate::run::rows::NULL_ELEMENT;
-use crate::run::schema::SchemaVersion;
-use crate::run::strict::push_strict;
+use crate::run::row::text::{decode_text, describe_value, push_member};
+use crate::run::schema::{Column, ContainerKind, PathTree, RunSchema, StreamSchema};
 
 /// A value's place in a line that can be the model for the next line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,46 +23,81 @@ pub(in crate::run) struct SeenValue {
     pub value: Range<usize>,
 }
 
+/// What a line has for an object or array with columns inside.
+#[derive(Debug, Clone)]
+pub(super) struct FoundContainer {
+    pub kind: TokenKind,
+    value: Range<usize>,
+    /// The number of elements of an array.
+    len: usize,
+    /// The members that the schema does not know, as an object without its closing brace.
+    pub extra: String,
+    /// Their keys, with quotes.
+    pub unknown: Vec<String>,
+}
+
+/// Whether the columns in a container can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ContainerState {
+    Unchecked,
+    Good,
+    /// It is absent, and can be.
+    Absent,
+    /// It is not, which was reported.
+    Bad,
+}
+
 /// The general parser of rows.
 #[derive(Debug)]
 pub struct RowParser {
+    pub(in crate::run) schema: Arc<RunSchema>,
     stream: RunStream,
     /// Kind and range of each known field's value in the line; of the last one if a key is there twice, as in Python.
-    found: [Option<(TokenKind, Range<usize>)>; SLOT_COUNT],
+    found: Vec<Option<(TokenKind, Range<usize>)>>,
+    pub(super) containers: Vec<Option<FoundContainer>>,
+    states: Vec<ContainerState>,
     /// The line's values in order; incomplete if `irregular`.
     pub(in crate::run) seen: Vec<SeenValue>,
-    /// The line cannot be a model: a key is there twice, a position has more than x and y, or there are too many values.
+    /// The line cannot be a model: a key is there twice, an object has more than the schema knows, or there are too many
+    /// values.
     pub(in crate::run) irregular: bool,
     /// The ranges of unknown keys and values in `extra`.
-    unknown: Vec<(Range<usize>, Range<usize>)>,
-    /// The unknown keys of the position, with their quotes.
-    unknown_inside: Vec<String>,
+    pub(super) unknown: Vec<(Range<usize>, Range<usize>)>,
 }
 
 /// A byte order mark, which some editors write; JSON lines have none.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The most values of a line that becomes a model: the recorders write 14 at most.
-const MAX_SEEN: usize = 64;
+/// The most values of a line that becomes a model.
+const MAX_SEEN: usize = 512;
 
 impl RowParser {
-    /// Makes a parser for this stream's rows.
+    /// Makes a parser for a stream's rows.
     #[must_use]
-    pub fn new(stream: RunStream) -> Self {
+    pub fn new(schema: Arc<RunSchema>, stream: RunStream) -> Self {
+        let own = schema.stream(stream);
+        let slots = FieldSlot::of_column(own.columns.len()).index();
+        let containers = own.containers.len();
         Self {
             stream,
-            found: [const { None }; SLOT_COUNT],
+            found: vec![None; slots],
+            containers: vec![None; containers],
+            states: vec![ContainerState::Unchecked; containers],
             seen: Vec::new(),
             irregular: false,
             unknown: Vec::new(),
-            unknown_inside: Vec::new(),
+            schema,
         }
     }
 
     /// Parses one line, with or without its line break. An `Ok` row can have faults.
     pub fn parse(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
-        row.clear();
-        self.found = [const { None }; SLOT_COUNT];
+        let schema = Arc::clone(&self.schema);
+        let stream = schema.stream(self.stream);
+        row.clear_for(stream);
+        self.found.fill(None);
+        self.containers.fill(None);
+        self.states.fill(ContainerState::Unchecked);
         self.seen.clear();
         self.unknown.clear();
         // A line with a million unknown keys must not hold its memory until the end of the run.
@@ -74,21 +107,19 @@ impl RowParser {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(BadLine::Utf8(error.valid_up_to()));
         }
-        self.parse_members(line, row)?;
-        for field in stream_fields(self.stream) {
-            self.take_field(line, field, None, row);
-            if field.kind == FieldType::Position && row.is_good(field.slot) {
-                for inner in &POSITION_FIELDS {
-                    self.take_field(line, inner, Some(field), row);
-                }
+        self.parse_members(line, row, stream)?;
+        for slot in &stream.order {
+            match slot.column() {
+                Some(index) => self.take_column(line, index, stream, row),
+                None => self.take_core(line, *slot, &schema, row),
             }
         }
-        self.finish_extra(row);
+        self.finish_extra(stream, row);
         Ok(())
     }
 
     /// Finds the fields of the line, without converting values yet.
-    fn parse_members(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
+    fn parse_members(&mut self, line: &[u8], row: &mut ParsedRow, stream: &StreamSchema) -> Result<(), BadLine> {
         if line.starts_with(BYTE_ORDER_MARK) {
             return Err(BadLine::Json(ParseError { offset: 0, reason: ParseReason::Bom }));
         }
@@ -99,64 +130,54 @@ impl RowParser {
             expect_end(&mut cursor, line)?;
             return Err(BadLine::NotAnObject(kind.name()));
         }
-        let table = stream_fields(self.stream);
-        self.parse_object(&mut cursor, line, row, table, 0).map_err(BadLine::Json)?;
+        self.parse_object(&mut cursor, line, row, stream, 0, 0).map_err(BadLine::Json)?;
         expect_end(&mut cursor, line)
     }
 
-    /// Finds the members of an object; `table` lists the known ones.
+    /// Finds the members of an object of the schema.
     fn parse_object(
         &mut self,
         cursor: &mut JsonCursor<'_>,
         line: &[u8],
         row: &mut ParsedRow,
-        table: &'static [RowField],
+        stream: &StreamSchema,
+        at: usize,
         depth: usize,
     ) -> Result<(), ParseError> {
+        let members = match stream.containers.get(at).map(|container| &container.kind) {
+            Some(ContainerKind::Object(members)) => members.as_slice(),
+            _ => &[],
+        };
         cursor.expect_byte(b'{')?;
         cursor.skip_space();
         if cursor.take_byte(b'}') {
             return Ok(());
         }
-        let mut nested_extra = None;
+        let (mut extra, mut unknown) = (String::new(), Vec::new());
+        // For speed: members usually come in the order of the declaration.
+        let mut hint = 0;
         loop {
             let key = cursor.take_key()?;
             let start = cursor.offset();
-            let known = table.iter().find(|f| is_key(line.get(key.clone()).unwrap_or_default(), f.name));
-            let kind = match known {
-                // `x` and `y` of a position are fields of their own.
-                Some(field) if field.kind == FieldType::Position && cursor.peek_byte() == Some(b'{') => {
-                    // A second position replaces the first one completely, with its `x` and `y`.
-                    for slot in [FieldSlot::X, FieldSlot::Y] {
-                        self.irregular |= self.found[slot as usize].take().is_some();
-                    }
-                    row.extra_of_position.clear();
-                    self.unknown_inside.clear();
-                    self.parse_object(cursor, line, row, &POSITION_FIELDS, depth + 1)?;
-                    TokenKind::Object
-                }
-                _ => cursor.take_value(depth + 1)?,
-            };
-            let value = start..cursor.offset();
-            match known {
-                Some(field) => {
-                    if kind != TokenKind::Object || field.kind != FieldType::Position {
-                        self.note_value(Some(field.slot), &key, &value);
-                    }
-                    if let Some(found) = self.found.get_mut(field.slot as usize) {
-                        self.irregular |= found.is_some();
-                        *found = Some((kind, value));
-                    }
-                }
-                None if depth == 0 => {
-                    self.note_value(None, &key, &value);
-                    self.unknown.push(push_member(&mut row.extra, line, &key, &value));
+            let name = line.get(key.clone()).unwrap_or_default();
+            let (after, before) = (hint..members.len(), 0..hint.min(members.len()));
+            let known = after.chain(before).find(|i| members.get(*i).is_some_and(|(known, _)| is_key(name, known)));
+            match known.and_then(|i| members.get(i)) {
+                Some((_, child)) => {
+                    hint = known.map_or(0, |i| i + 1);
+                    self.parse_known(cursor, line, row, stream, *child, &key, depth)?;
                 }
                 None => {
-                    self.irregular = true;
-                    let extra = nested_extra.get_or_insert_with(String::new);
-                    let (key, _) = push_member(extra, line, &key, &value);
-                    self.unknown_inside.push(extra.get(key).unwrap_or_default().to_owned());
+                    cursor.take_value(depth + 1)?;
+                    let value = start..cursor.offset();
+                    if depth == 0 {
+                        self.note_value(None, &key, &value);
+                        self.unknown.push(push_member(&mut row.extra, line, &key, &value));
+                    } else {
+                        self.irregular = true;
+                        let (key, _) = push_member(&mut extra, line, &key, &value);
+                        unknown.push(extra.get(key).unwrap_or_default().to_owned());
+                    }
                 }
             }
             cursor.skip_space();
@@ -165,11 +186,136 @@ impl RowParser {
             }
             cursor.expect_byte(b',')?;
         }
-        if let Some(mut extra) = nested_extra {
-            extra.push('}');
-            row.extra_of_position = extra;
+        if let Some(Some(found)) = self.containers.get_mut(at) {
+            (found.extra, found.unknown) = (extra, unknown);
         }
         Ok(())
+    }
+
+    /// Takes the value of a field, or finds the values in an object or array of the schema.
+    #[allow(clippy::too_many_arguments)]
+    fn parse_known(
+        &mut self,
+        cursor: &mut JsonCursor<'_>,
+        line: &[u8],
+        row: &mut ParsedRow,
+        stream: &StreamSchema,
+        child: PathTree,
+        key: &Range<usize>,
+        depth: usize,
+    ) -> Result<(), ParseError> {
+        let start = cursor.offset();
+        match child {
+            PathTree::Leaf(slot) => {
+                let kind = cursor.take_value(depth + 1)?;
+                let value = start..cursor.offset();
+                self.note_value(Some(slot), key, &value);
+                if let Some(found) = self.found.get_mut(slot.index()) {
+                    self.irregular |= found.is_some();
+                    *found = Some((kind, value));
+                }
+            }
+            PathTree::Container(at) => {
+                // A second object of that name replaces the first one completely, with all that is in it.
+                self.forget_container(at, stream);
+                let found = |kind| FoundContainer {
+                    kind,
+                    value: start..start,
+                    len: 0,
+                    extra: String::new(),
+                    unknown: Vec::new(),
+                };
+                let kind = match (stream.containers.get(at).map(|container| &container.kind), cursor.peek_byte()) {
+                    (Some(ContainerKind::Object(_)), Some(b'{')) => {
+                        self.set_container(at, found(TokenKind::Object));
+                        self.parse_object(cursor, line, row, stream, at, depth + 1)?;
+                        TokenKind::Object
+                    }
+                    (Some(ContainerKind::Array(elements)), Some(b'[')) => {
+                        self.set_container(at, found(TokenKind::List));
+                        let len = self.parse_array(cursor, line, row, stream, elements, depth + 1)?;
+                        if let Some(Some(found)) = self.containers.get_mut(at) {
+                            found.len = len;
+                        }
+                        TokenKind::List
+                    }
+                    _ => {
+                        let kind = cursor.take_value(depth + 1)?;
+                        self.set_container(at, found(kind));
+                        kind
+                    }
+                };
+                if let Some(Some(found)) = self.containers.get_mut(at) {
+                    (found.kind, found.value) = (kind, start..cursor.offset());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the elements of an array of the schema; returns how many it has.
+    fn parse_array(
+        &mut self,
+        cursor: &mut JsonCursor<'_>,
+        line: &[u8],
+        row: &mut ParsedRow,
+        stream: &StreamSchema,
+        elements: &[PathTree],
+        depth: usize,
+    ) -> Result<usize, ParseError> {
+        cursor.expect_byte(b'[')?;
+        cursor.skip_space();
+        if cursor.take_byte(b']') {
+            return Ok(0);
+        }
+        let mut len = 0;
+        loop {
+            let start = cursor.offset();
+            match elements.get(len) {
+                Some(child) => self.parse_known(cursor, line, row, stream, *child, &(start..start), depth)?,
+                None => {
+                    self.irregular = true;
+                    cursor.take_value(depth + 1)?;
+                }
+            }
+            len += 1;
+            cursor.skip_space();
+            if cursor.take_byte(b']') {
+                return Ok(len);
+            }
+            cursor.expect_byte(b',')?;
+            cursor.skip_space();
+        }
+    }
+
+    fn set_container(&mut self, at: usize, found: FoundContainer) {
+        if let Some(place) = self.containers.get_mut(at) {
+            *place = Some(found);
+        }
+    }
+
+    /// Forgets a container that was found before, with all that is in it.
+    fn forget_container(&mut self, at: usize, stream: &StreamSchema) {
+        let was_found = self.containers.get_mut(at).is_some_and(|found| found.take().is_some());
+        if !was_found {
+            return;
+        }
+        self.irregular = true;
+        let children: Vec<PathTree> = match stream.containers.get(at).map(|container| &container.kind) {
+            Some(ContainerKind::Object(members)) => members.iter().map(|(_, child)| *child).collect(),
+            Some(ContainerKind::Array(elements)) => elements.clone(),
+            None => Vec::new(),
+        };
+        for child in children {
+            match child {
+                PathTree::Leaf(slot) => {
+                    if let Some(found) = self.found.get_mut(slot.index()) {
+                        *found = None;
+                    }
+                }
+                PathTree::Container(inner) => self.forget_container(inner, stream),
+            }
+        }
     }
 
     fn note_value(&mut self, slot: Option<FieldSlot>, key: &Range<usize>, value: &Range<usize>) {
@@ -180,173 +326,150 @@ impl RowParser {
         }
     }
 
-    /// Converts a field's value into the row's, or into a fault.
-    fn take_field(&mut self, line: &[u8], field: &RowField, outer: Option<&RowField>, row: &mut ParsedRow) {
-        let slot = field.slot;
-        let (kind, bytes) = match self.found.get(slot as usize).and_then(Clone::clone) {
-            Some((kind, range)) => (kind, line.get(range).unwrap_or_default()),
-            None if field.need == Optional => return,
-            None => {
-                row.lossy = true;
-                return row.add_fault(slot, RowFault::Missing(full_name(field, outer)));
-            }
+    fn found_value<'a>(&self, line: &'a [u8], slot: FieldSlot) -> Option<(TokenKind, &'a [u8])> {
+        let (kind, range) = self.found.get(slot.index())?.as_ref()?;
+        Some((*kind, line.get(range.clone()).unwrap_or_default()))
+    }
+
+    /// Converts a field of the format into the row's, or into a fault.
+    fn take_core(&mut self, line: &[u8], slot: FieldSlot, schema: &RunSchema, row: &mut ParsedRow) {
+        let stream = schema.stream(self.stream);
+        let is_optional = slot == FieldSlot::SCHEMA || slot == FieldSlot::RUN_ID && !stream.needs_run_id;
+        let name = match slot {
+            FieldSlot::RUN_ID => "run_id",
+            FieldSlot::EPISODE_ID => "episode_id",
+            FieldSlot::SCHEMA => "schema_version",
+            FieldSlot::COUNT => stream.count_name,
+            FieldSlot::TERMINATED => "terminated",
+            _ => "truncated",
         };
-        if kind == TokenKind::Null && field.need == Optional {
+        let Some((kind, bytes)) = self.found_value(line, slot) else {
+            if !is_optional {
+                row.lossy = true;
+                row.add_fault(slot, RowFault::Missing(name.to_owned()));
+            }
+            return;
+        };
+        if kind == TokenKind::Null && is_optional {
             return;
         }
         row.present.insert(slot);
-        let value = FieldValue { field, outer, kind, bytes };
-        match (field.kind, kind) {
-            (FieldType::Text | FieldType::Schema, TokenKind::Text) => value.put_text(row),
-            (FieldType::Bool, TokenKind::Bool(bool)) => row.set_bool(slot, bool),
-            (FieldType::Int(least), TokenKind::Int | TokenKind::Float) => value.put_int(least, row),
-            (FieldType::Float | FieldType::Positive | FieldType::Elapsed, TokenKind::Int | TokenKind::Float) => {
-                value.put_float(row);
+        let value = FieldValue { name, slot, kind, bytes };
+        match (slot, kind) {
+            (FieldSlot::RUN_ID, TokenKind::Text) => row.run_id = value.take_text(row).unwrap_or_default(),
+            (FieldSlot::EPISODE_ID, TokenKind::Text) => row.episode_id = value.take_text(row).unwrap_or_default(),
+            (FieldSlot::SCHEMA, TokenKind::Text) => value.take_version(schema.row_versions(), row),
+            (FieldSlot::COUNT, TokenKind::Int | TokenKind::Float) => {
+                value.take_count(stream.count_least, schema.is_plume(), row);
             }
-            (FieldType::Floats, TokenKind::List) => {
-                if let Err(found) = parse_floats(bytes, &mut row.observation) {
-                    row.observation.clear();
-                    value.add_wrong_type(found, row);
-                }
-            }
-            (FieldType::Position, TokenKind::Object) => {}
-            _ => value.add_wrong_type(describe_value(kind, bytes), row),
+            (FieldSlot::TERMINATED, TokenKind::Bool(bool)) => row.terminated = bool,
+            (FieldSlot::TRUNCATED, TokenKind::Bool(bool)) => row.truncated = bool,
+            (FieldSlot::COUNT, _) => value.add_wrong_type("an int".into(), row),
+            (FieldSlot::TERMINATED | FieldSlot::TRUNCATED, _) => value.add_wrong_type("a bool".into(), row),
+            _ => value.add_wrong_type("a text".into(), row),
         }
     }
 
-    /// Closes the object of unknown fields. If a key is there twice, the last one counts, as in Python.
-    fn finish_extra(&mut self, row: &mut ParsedRow) {
-        if self.unknown.len() > 1 && self.has_duplicate_key(&row.extra) {
-            self.irregular = true;
-            self.drop_duplicate_keys(row);
-        }
-        for (key, _) in &self.unknown {
-            row.faults.push(RowFault::Unknown(key.clone()));
-        }
-        if !row.extra_of_position.is_empty() && row.is_good(FieldSlot::Position) {
-            let outer = if self.stream == RunStream::Steps { "agent_position" } else { "final_position" };
-            let text = format!("\"{outer}\"{}", row.extra_of_position);
-            let (key, value) = (0..outer.len() + 2, outer.len() + 2..text.len());
-            push_member(&mut row.extra, text.as_bytes(), &key, &value);
-            for key in &self.unknown_inside {
-                row.faults.push(RowFault::UnknownInside(format!("\"{outer}.{}", key.trim_start_matches('"'))));
+    /// Converts a column's value into the row's, or into a fault.
+    fn take_column(&mut self, line: &[u8], index: usize, stream: &StreamSchema, row: &mut ParsedRow) {
+        let slot = FieldSlot::of_column(index);
+        let Some(column) = stream.column(index) else { return };
+        // In the row of a reset there is no action yet and no reward. Where it must not be, its number is the one fault.
+        let is_reset = self.stream == RunStream::Steps
+            && !self.schema.is_plume()
+            && row.count == 0
+            && row.present.contains(FieldSlot::COUNT);
+        for at in stream.outer.get(index).into_iter().flatten() {
+            match self.check_container(line, *at, stream, is_reset, row) {
+                ContainerState::Bad => return row.bad.insert(slot),
+                ContainerState::Absent => break,
+                _ => {}
             }
         }
-        row.extra_of_position.clear();
-        if !row.extra.is_empty() {
-            row.extra.push('}');
-        }
-    }
-
-    fn has_duplicate_key(&self, extra: &str) -> bool {
-        let mut keys: Vec<&str> = self.unknown.iter().filter_map(|(key, _)| extra.get(key.clone())).collect();
-        keys.sort_unstable();
-        keys.windows(2).any(|pair| pair.first() == pair.last())
-    }
-
-    fn drop_duplicate_keys(&mut self, row: &mut ParsedRow) {
-        let old = std::mem::take(&mut row.extra);
-        let keys_and_values = std::mem::take(&mut self.unknown);
-        let key = |i: usize| keys_and_values.get(i).and_then(|(key, _)| old.get(key.clone())).unwrap_or_default();
-        // Sorts indices by key, keeps the last of each key, then restores the order.
-        let mut order: Vec<usize> = (0..keys_and_values.len()).collect();
-        order.sort_by_key(|&i| (key(i), i));
-        let mut last: Vec<usize> = order
-            .iter()
-            .zip(order.iter().skip(1).map(Some).chain([None]))
-            .filter(|(i, next)| next.is_none_or(|next| key(**i) != key(*next)))
-            .map(|(i, _)| *i)
-            .collect();
-        last.sort_unstable();
-        for i in last {
-            if let Some((key, value)) = keys_and_values.get(i) {
-                self.unknown.push(push_member(&mut row.extra, old.as_bytes(), key, value));
-            }
-        }
-    }
-}
-
-/// A field's name as faults tell it: `agent.x`.
-fn full_name(field: &RowField, outer: Option<&RowField>) -> String {
-    match outer {
-        Some(outer) => format!("{}.{}", outer.name, field.name),
-        None => field.name.to_owned(),
-    }
-}
-
-/// What a line has for a field.
-struct FieldValue<'a> {
-    field: &'a RowField,
-    /// The object that the field lies in.
-    outer: Option<&'a RowField>,
-    kind: TokenKind,
-    /// The value as it is written.
-    bytes: &'a [u8],
-}
-
-impl FieldValue<'_> {
-    fn name(&self) -> String {
-        full_name(self.field, self.outer)
-    }
-
-    /// A fault that leaves the row without this value.
-    fn add_loss(&self, fault: RowFault, row: &mut ParsedRow) {
-        row.lossy = true;
-        row.add_fault(self.field.slot, fault);
-    }
-
-    fn add_wrong_type(&self, found: String, row: &mut ParsedRow) {
-        self.add_loss(RowFault::WrongType(self.name(), self.field.kind.expected_text(), found), row);
-    }
-
-    fn put_text(&self, row: &mut ParsedRow) {
-        let Some(text) = decode_text(self.bytes) else { return self.add_loss(RowFault::Surrogate(self.name()), row) };
-        match self.field.slot {
-            FieldSlot::RunId => row.run_id = text,
-            FieldSlot::EpisodeId => row.episode_id = text,
-            _ => match SchemaVersion::read(text.as_bytes()) {
-                Some(version) => row.schema = Some(version),
-                None => self.add_loss(RowFault::Schema(excerpt_of(self.bytes)), row),
-            },
-        }
-    }
-
-    /// A whole number; an integral float such as `3.0` counts as one.
-    fn put_int(&self, least: i64, row: &mut ParsedRow) {
-        let is_int = self.kind == TokenKind::Int;
-        let int =
-            if is_int { scanner::parse_int(self.bytes) } else { json::float_to_int(scanner::parse_float(self.bytes)) };
-        if let Some(int) = int {
-            row.set_int(self.field.slot, int);
-            if int < least {
-                let text = if is_int { int.to_string() } else { excerpt_of(self.bytes) };
-                row.add_fault(self.field.slot, RowFault::OutOfRange(self.name(), describe_below(&text, least)));
+        let is_optional = column.nullable || is_reset;
+        let Some((kind, bytes)) = self.found_value(line, slot) else {
+            if !is_optional {
+                row.lossy = true;
+                row.add_fault(slot, RowFault::Missing(column.path.to_string()));
             }
             return;
+        };
+        if kind == TokenKind::Null && is_optional {
+            return;
         }
-        let (float, text) = (scanner::parse_float(self.bytes), excerpt_of(self.bytes));
-        if is_int || (float.is_finite() && float.trunc() == float) {
-            self.add_loss(RowFault::OutOfRange(self.name(), format!("{text}, beyond 64 bits")), row);
-        } else if float.is_finite() {
-            self.add_wrong_type(text, row);
-        } else {
-            self.add_loss(RowFault::NonFinite(self.name(), text), row);
-        }
+        row.present.insert(slot);
+        self.put_value(column, index, stream, kind, bytes, row);
     }
 
-    fn put_float(&self, row: &mut ParsedRow) {
-        let (slot, float) = (self.field.slot, parse_number(self.kind, self.bytes));
-        row.set_float(slot, float);
-        let out_of_range = |why: &str| RowFault::OutOfRange(self.name(), format!("{}, {why}", excerpt_of(self.bytes)));
-        if self.kind == TokenKind::Int && !float.is_finite() {
-            self.add_loss(out_of_range("beyond a double"), row);
-        } else if !float.is_finite() {
-            row.add_fault(slot, RowFault::NonFinite(self.name(), excerpt_of(self.bytes)));
-        } else if self.field.kind == FieldType::Positive && float < 0.0 {
-            row.add_fault(slot, out_of_range("below 0"));
-        } else if self.field.kind == FieldType::Elapsed && float < 0.0 {
-            row.faults.push(RowFault::NegativeTime(self.name(), excerpt_of(self.bytes)));
+    fn put_value(
+        &self,
+        column: &Column,
+        index: usize,
+        stream: &StreamSchema,
+        kind: TokenKind,
+        bytes: &[u8],
+        row: &mut ParsedRow,
+    ) {
+        let Some(place) = stream.place(index) else { return };
+        // For speed: the name of most values is never needed, and a path of one step needs no formatting.
+        let formatted;
+        let name = if let [_] = column.path.steps() {
+            column.path.field()
+        } else {
+            formatted = column.path.to_string();
+            &formatted
+        };
+        FieldValue { name, slot: FieldSlot::of_column(index), kind, bytes }.put_column(column, place, row);
+    }
+
+    /// Checks once per row that an object or array is what its columns need.
+    fn check_container(
+        &mut self,
+        line: &[u8],
+        at: usize,
+        stream: &StreamSchema,
+        is_reset: bool,
+        row: &mut ParsedRow,
+    ) -> ContainerState {
+        let (Some(state), Some(container)) = (self.states.get(at).copied(), stream.containers.get(at)) else {
+            return ContainerState::Bad;
+        };
+        if state != ContainerState::Unchecked {
+            return state;
         }
+        let is_optional = container.is_optional || is_reset;
+        let name = || container.name.clone();
+        let fault = match self.containers.get(at).and_then(Option::as_ref) {
+            None if is_optional => Err(ContainerState::Absent),
+            None => Ok(RowFault::Missing(name())),
+            Some(found) => match (&container.kind, found.kind) {
+                (_, TokenKind::Null) if is_optional => Err(ContainerState::Absent),
+                (ContainerKind::Object(_), TokenKind::Object) => Err(ContainerState::Good),
+                (ContainerKind::Array(elements), TokenKind::List) if elements.len() == found.len => {
+                    Err(ContainerState::Good)
+                }
+                (ContainerKind::Array(_), TokenKind::List) => {
+                    let has = format!("a list of {}", found.len);
+                    Ok(RowFault::WrongShape(name(), container.expected.clone(), has))
+                }
+                (_, kind) => {
+                    let has = describe_value(kind, line.get(found.value.clone()).unwrap_or_default());
+                    Ok(RowFault::WrongType(name(), container.expected.clone().into(), has))
+                }
+            },
+        };
+        let state = match fault {
+            Err(state) => state,
+            Ok(fault) => {
+                row.lossy = true;
+                row.faults.push(fault);
+                ContainerState::Bad
+            }
+        };
+        if let Some(place) = self.states.get_mut(at) {
+            *place = state;
+        }
+        state
     }
 }
 
@@ -361,98 +484,5 @@ fn is_key(key: &[u8], name: &str) -> bool {
     match key {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => inner == name.as_bytes(),
         _ => decode_text(key).is_some_and(|text| text == name),
-    }
-}
-
-/// Decodes a JSON text with its quotes; `None` if it holds a lone surrogate.
-fn decode_text(raw: &[u8]) -> Option<String> {
-    match raw {
-        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => std::str::from_utf8(inner).ok().map(str::to_owned),
-        _ => match json::parse(raw) {
-            Ok(JsonValue::Text(text)) => text.as_str().map(str::to_owned),
-            _ => None,
-        },
-    }
-}
-
-/// Appends a member to an object without closing brace, as JSON that every reader accepts; returns the ranges of its
-/// key and value.
-pub(in crate::run) fn push_member(
-    object: &mut String,
-    line: &[u8],
-    key: &Range<usize>,
-    value: &Range<usize>,
-) -> (Range<usize>, Range<usize>) {
-    let text = |range: &Range<usize>| {
-        line.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
-    };
-    object.push_str(if object.is_empty() { "{" } else { ", " });
-    let start = object.len();
-    push_strict(object, text(key));
-    let key_end = object.len();
-    object.push_str(": ");
-    let value_start = object.len();
-    push_strict(object, text(value));
-    (start..key_end, value_start..object.len())
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn parse_number(kind: TokenKind, value: &[u8]) -> f64 {
-    match kind {
-        TokenKind::Int => scanner::parse_int(value).map_or_else(|| scanner::parse_float(value), |int| int as f64),
-        _ => scanner::parse_float(value),
-    }
-}
-
-/// Parses a list of numbers and nulls; else returns what it is, for a message.
-pub(in crate::run) fn parse_floats(json: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
-    let mut cursor = JsonCursor::new(json);
-    let not_a_list = |_| "not a list".to_owned();
-    cursor.expect_byte(b'[').map_err(not_a_list)?;
-    cursor.skip_space();
-    if cursor.take_byte(b']') {
-        return Ok(());
-    }
-    loop {
-        cursor.skip_space();
-        let start = cursor.offset();
-        let kind = cursor.take_value(1).map_err(not_a_list)?;
-        let value = json.get(start..cursor.offset()).unwrap_or_default();
-        match kind {
-            TokenKind::Int | TokenKind::Float => out.push(parse_number(kind, value)),
-            TokenKind::Null => out.push(NULL_ELEMENT),
-            _ => return Err(format!("a list with {} in it", describe_value(kind, value))),
-        }
-        cursor.skip_space();
-        if cursor.take_byte(b']') {
-            return Ok(());
-        }
-        cursor.expect_byte(b',').map_err(not_a_list)?;
-    }
-}
-
-/// Describes an integer below its minimum; a minimum of 1 is that of a step's number.
-fn describe_below(int: &str, least: i64) -> String {
-    let hint = if least == 1 { ": the steps of an episode are counted from 1" } else { "" };
-    format!("{int}, below {least}{hint}")
-}
-
-/// Describes a value for a message.
-fn describe_value(kind: TokenKind, value: &[u8]) -> String {
-    match kind {
-        TokenKind::Null => "null".into(),
-        TokenKind::List | TokenKind::Object => kind.name().into(),
-        _ => format!("{} {}", kind.name(), excerpt_of(value)),
-    }
-}
-
-/// Returns the beginning of a value for a message.
-fn excerpt_of(value: &[u8]) -> String {
-    // Enough to recognize a value; a text of a megabyte must not fill the terminal.
-    const MOST: usize = 40;
-    let text = String::from_utf8_lossy(value);
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.into_owned(),
     }
 }

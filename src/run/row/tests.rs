@@ -3,12 +3,13 @@
 use super::*;
 use crate::formats::json::ParseReason;
 use crate::run::layout::RunStream;
+use crate::run::schema::RunSchema;
 
 const STEP: &str = r#"{"ts": 1.5, "run_id": "r", "episode_id": "e", "step": 2, "action": 0, "reward": -0.01, "terminated": false, "truncated": true, "agent_position": {"x": 3, "y": 4}, "distance_to_goal": 5.0, "observation_summary": [0.5, NaN, 2], "seed": 7, "schema_version": "0.1"}"#;
 
 fn parse_step(line: &str) -> Result<ParsedRow, BadLine> {
     let mut row = ParsedRow::default();
-    RowParser::new(RunStream::Steps).parse(line.as_bytes(), &mut row).map(|()| row)
+    RowParser::new(RunSchema::plume(), RunStream::Steps).parse(line.as_bytes(), &mut row).map(|()| row)
 }
 
 #[test]
@@ -16,11 +17,13 @@ fn a_row_is_read_whole() {
     let row = parse_step(&format!(" {STEP} \r\n")).unwrap();
     assert_eq!((row.faults.as_slice(), row.lossy), (&[][..], false));
     assert_eq!((row.run_id.as_str(), row.episode_id.as_str(), row.schema), ("r", "e", Some(SchemaVersion::V0_1)));
-    let ints = [FieldSlot::Count, FieldSlot::Action, FieldSlot::X, FieldSlot::Y, FieldSlot::Seed].map(|s| row.int(s));
-    assert_eq!(ints, [2, 0, 3, 4, 7]);
-    assert_eq!([FieldSlot::Ts, FieldSlot::Reward, FieldSlot::Distance].map(|s| row.float(s)), [1.5, -0.01, 5.0]);
-    assert_eq!((row.bool(FieldSlot::Terminated), row.bool(FieldSlot::Truncated)), (false, true));
-    assert!(row.observation.len() == 3 && row.observation[1].is_nan());
+    // ts, action, reward, x, y, distance, seed: in the order of the declaration.
+    let ints = [1, 3, 4, 6].map(|at| row.int(at));
+    assert_eq!((row.count, ints), (2, [0, 3, 4, 7]));
+    assert_eq!([0, 2, 5].map(|at| row.float(at)), [1.5, -0.01, 5.0]);
+    assert_eq!((row.terminated, row.truncated), (false, true));
+    let Values::Float(observation) = &row.lists[0] else { panic!("no list of floats") };
+    assert!(observation.len() == 3 && observation[1].is_nan());
     assert_eq!(row.extra, "");
 }
 
@@ -124,7 +127,10 @@ fn lines_that_are_no_rows_are_refused() {
         assert!(matches!(parse_step(bad), Err(BadLine::Json(_))), "{bad}");
     }
     let mut row = ParsedRow::default();
-    assert_eq!(RowParser::new(RunStream::Steps).parse(b"{\"a\": \"\xff\"}", &mut row), Err(BadLine::Utf8(7)));
+    assert_eq!(
+        RowParser::new(RunSchema::plume(), RunStream::Steps).parse(b"{\"a\": \"\xff\"}", &mut row),
+        Err(BadLine::Utf8(7))
+    );
     let deep = format!("{{\"a\": {}1{}}}", "[".repeat(5000), "]".repeat(5000));
     assert!(matches!(parse_step(&deep), Err(BadLine::Json(ParseError { reason: ParseReason::Depth, .. }))));
     let expected = Err(BadLine::Json(ParseError { offset: 0, reason: ParseReason::Bom }));

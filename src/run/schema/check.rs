@@ -1,7 +1,7 @@
 //! What only all columns together tell: names, fixed meanings, `equals`, `plot`, and the columns that follow from others.
 
 use super::column::{Column, ColumnType, Equals, EqualsFunction, Storage};
-use super::parse::{Result, SchemaError, check_keys};
+use super::error::{Result, SchemaError, check_keys};
 use super::tree::CoreFields;
 use super::{PlotColumns, RunSchema, StreamSchema};
 use crate::formats::json::JsonValue;

@@ -298,6 +298,12 @@ impl Column {
         }
     }
 
+    /// Whether a null element of a list stays a null in parquet, as in plume-nav-sim's runs; else it is a `NaN`.
+    #[must_use]
+    pub fn has_null_elements(&self) -> bool {
+        self.is_unlimited
+    }
+
     /// The shape as a declaration writes it; `None` for a scalar.
     #[must_use]
     pub fn shape_text(&self) -> Option<String> {

@@ -6,10 +6,12 @@
 
 mod check;
 mod column;
+mod error;
 mod parse;
 mod path;
 mod plume;
 mod slot;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -18,9 +20,10 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::column::{Bounds, Column, ColumnType, Equals, EqualsFunction, MetricKind, Storage};
-pub use self::parse::{MAX_COLUMNS, MAX_ELEMENTS, MAX_SCHEMA_BYTES, SchemaError};
+pub use self::error::{MAX_COLUMNS, MAX_ELEMENTS, MAX_SCHEMA_BYTES, SchemaError};
 pub use self::path::{PathStep, ValuePath};
 pub use self::slot::{FieldSlot, SlotSet};
+pub use self::table::{TableColumn, TableSource};
 pub(super) use self::tree::{Container, ContainerKind, PathTree};
 
 /// The file in which a run declares its columns.

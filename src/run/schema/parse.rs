@@ -1,64 +1,18 @@
 //! Reads `schema.json`. Every key must be known, so that a misspelt one is not taken for a wish that is followed.
 
+use super::RunSchema;
 use super::check;
+use super::check::EpisodeDraft;
 use super::column::{Bounds, Column, ColumnType, MetricKind, Storage};
+use super::error::{MAX_COLUMNS, MAX_ELEMENTS, MAX_SCHEMA_BYTES, Result, SchemaError, check_keys};
 use super::path::ValuePath;
-use super::{RunSchema, check::EpisodeDraft};
 use crate::formats::json;
-use crate::formats::json::{JsonObject, JsonValue, ParseError, ParseReason};
+use crate::formats::json::{JsonObject, JsonValue, ParseError};
 use crate::run::meta::LineColumn;
 use crate::support::text::find_near;
 
-/// The largest `schema.json`: 64 KiB.
-pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
-/// The most columns of a stream.
-pub const MAX_COLUMNS: usize = 256;
-/// The most elements of a value; larger ones belong into a `file`.
-pub const MAX_ELEMENTS: usize = 4096;
-
 /// The format of the declaration that is read here.
 const FORMAT: i64 = 1;
-
-/// A `schema.json` that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SchemaError {
-    /// The text is not JSON.
-    #[error("not JSON: {reason}")]
-    Parse {
-        /// What is wrong.
-        reason: ParseReason,
-        /// Where.
-        at: LineColumn,
-    },
-    /// The text is too large.
-    #[error("larger than {} KiB", MAX_SCHEMA_BYTES >> 10)]
-    TooLarge,
-    /// The text is JSON, but not a declaration.
-    #[error("{place} {why}")]
-    Invalid {
-        /// The key or column, as messages name it.
-        place: String,
-        /// What is wrong, to be read after it.
-        why: String,
-    },
-}
-
-impl SchemaError {
-    /// The position of the fault, if it is one of the text.
-    #[must_use]
-    pub fn at(&self) -> Option<LineColumn> {
-        match self {
-            Self::Parse { at, .. } => Some(*at),
-            _ => None,
-        }
-    }
-
-    pub(super) fn invalid(place: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Invalid { place: place.into(), why: why.into() }
-    }
-}
-
-pub(super) type Result<T> = std::result::Result<T, SchemaError>;
 
 const TOP_KEYS: [&str; 7] = ["format", "name", "description", "reset_rows", "steps", "episodes", "plot"];
 const STEP_KEYS: [&str; 10] =
@@ -94,7 +48,7 @@ pub(super) fn parse_schema(bytes: &[u8]) -> Result<RunSchema> {
     let reset_rows = optional_bool(top, "reset_rows", "`reset_rows`")?.unwrap_or(false);
     // JSON that was parsed is UTF-8.
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let schema = RunSchema {
+    let mut schema = RunSchema {
         name: optional_text(top, "name", "`name`")?,
         description: optional_text(top, "description", "`description`")?,
         reset_rows,
@@ -102,25 +56,9 @@ pub(super) fn parse_schema(bytes: &[u8]) -> Result<RunSchema> {
         is_plume: false,
         ..check::join_streams(steps, episodes)?
     };
+    schema.steps.count_least = i64::from(!reset_rows);
     let plot = check::plot_columns(top.get("plot"), &schema.steps)?;
     Ok(RunSchema { plot, ..schema })
-}
-
-/// Fails on a key that is not known, and names the nearest one that is.
-pub(super) fn check_keys(object: &JsonObject, place: &str, known: &[&'static str]) -> Result<()> {
-    for (key, _) in object.iter() {
-        let shown = key.to_string();
-        if known.contains(&shown.as_str()) {
-            continue;
-        }
-        let near = find_near(&shown, known.iter().map(|key| (*key, *key)));
-        let hint = match near.first() {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => format!("; the keys are {}", known.join(", ")),
-        };
-        return Err(SchemaError::invalid(place, format!("has an unknown key `{}`{hint}", shown.escape_debug())));
-    }
-    Ok(())
 }
 
 fn parse_columns(top: &JsonObject, stream: &str, known: &[&'static str]) -> Result<Vec<EpisodeDraft>> {
@@ -186,8 +124,8 @@ fn parse_column(name: &str, object: &JsonObject, place: &str, is_episode: bool) 
         metrics,
         ..Column::new(name, kind)
     };
-    if !column.metrics.is_empty() && !(column.is_number() || column.kind == ColumnType::Bool && column.shape.is_none())
-    {
+    let is_figure = column.is_number() || column.kind == ColumnType::Bool && column.shape.is_none();
+    if !column.metrics.is_empty() && !is_figure {
         return Err(invalid("has `metrics`, but is not one number".into()));
     }
     let equals = optional_text(object, "equals", &format!("`equals` of {place}"))?;

@@ -50,10 +50,11 @@ impl StreamFiles {
     }
 }
 
-/// Reports what is missing and what is unknown in the directory.
-pub(super) fn check_layout(
+/// Reports links that lead out of the directory, and what is missing of the streams. A run whose summaries are made of the
+/// steps needs no episodes.
+pub(super) fn check_shards(
     layout: &RunLayout,
-    include: &IncludePatterns,
+    is_derived: bool,
     losses: [(RunStream, &mut LineLoss); 2],
     findings: &mut FindingCollector<'_>,
 ) {
@@ -65,8 +66,14 @@ pub(super) fn check_layout(
         });
     }
     for (stream, loss) in losses {
-        check_shards(layout, stream, loss, findings);
+        if !(is_derived && stream == RunStream::Episodes) {
+            check_stream(layout, stream, loss, findings);
+        }
     }
+}
+
+/// Reports the files that do not belong to the run.
+pub(super) fn check_others(layout: &RunLayout, include: &IncludePatterns, findings: &mut FindingCollector<'_>) {
     for name in &layout.unrecognized {
         let file = findings.register_file(name);
         let line_ref = LineRef { file: Some(file), ..LineRef::default() };
@@ -85,7 +92,7 @@ pub(super) fn check_layout(
     }
 }
 
-fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, findings: &mut FindingCollector<'_>) {
+fn check_stream(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, findings: &mut FindingCollector<'_>) {
     let shards = layout.shards(stream);
     let base = findings.register_file(stream.base());
     let escaped: Vec<u64> = layout

@@ -4,17 +4,20 @@
 //! Every file is read once, and stamped when it is opened; a file that changes meanwhile fails the scan. Nothing is
 //! written.
 
+mod declaration;
 mod files;
 mod streams;
+mod summaries;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use self::files::check_layout;
+use self::files::{check_others, check_shards};
 use self::streams::StreamScan;
 use super::{RowSink, RunScan, ScanError, ScannedFile, SinkError, StreamReport, ValidateOptions, ValidationReport};
 use crate::run::discover::directory_names;
@@ -22,7 +25,7 @@ use crate::run::include::IncludePatterns;
 use crate::run::layout::{MANIFEST, RUN_JSON, RunLayout, RunStream, slash_hint};
 use crate::run::meta::RunMeta;
 use crate::run::open::FileStamp;
-use crate::run::schema::SchemaVersion;
+use crate::run::schema::{RunSchema, SchemaVersion};
 use crate::run::{RunKey, why_unsafe};
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
@@ -31,7 +34,7 @@ use crate::support::{fs, limits};
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::manifest::{RecordedManifest, ScannedRun};
-use crate::validate::rows::shorten_text;
+use crate::validate::rows::{readable_versions, shorten_text};
 
 /// The stamp of every file when it was opened.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +74,7 @@ pub(super) fn scan_run_dir(
     progress: &dyn Progress,
 ) -> Result<RunScan, ScanError> {
     let mut findings = FindingCollector::new(options);
-    let layout = open_layout(run_dir, shown_as, options, &mut findings)?;
+    let mut layout = open_layout(run_dir, shown_as, options, &mut findings)?;
     let absent = !run_dir.is_dir();
     let mut stamps = FileStamps { files: BTreeMap::new(), include: options.include.clone() };
     let run_json = small_file(&layout, layout.run_json, RUN_JSON, &mut stamps)?;
@@ -84,6 +87,15 @@ pub(super) fn scan_run_dir(
     let names = RunNames::for_run(run_dir, meta.as_ref());
     let key = meta.as_ref().and_then(|_| names.check_names(run_file, &mut findings));
 
+    let version = meta.as_ref().and_then(RunMeta::schema).unwrap_or(SchemaVersion::V0_1);
+    let mut schema = Some(RunSchema::plume());
+    if version.is_declared() {
+        schema = declaration::take_declaration(&mut layout, &mut stamps, &mut findings)?;
+    }
+    // Without its declaration a row cannot be read; the streams are left alone.
+    let is_readable = schema.is_some();
+    let schema = schema.unwrap_or_else(RunSchema::plume);
+    let is_derived = is_readable && declaration::is_derived(&layout, &schema, &mut findings);
     // If the recorder's manifest has hashes, they are checked on the way.
     let hash = options.hash || manifest.as_ref().is_some_and(RecordedManifest::has_hashes);
     let context = ScanContext {
@@ -91,19 +103,26 @@ pub(super) fn scan_run_dir(
         hash,
         one_thread: options.one_thread,
         run_id: meta.as_ref().map(|m| m.run_id.as_str()),
-        schema: meta.as_ref().and_then(RunMeta::schema).unwrap_or(SchemaVersion::V0_1),
+        schema: Arc::clone(&schema),
+        version,
+        is_derived,
         progress,
         shown_as,
     };
-    let mut streams = StreamScan::new(&context, sink.wants_rows() && key.is_some(), &mut findings);
+    let mut streams = StreamScan::new(&context, sink.wants_rows() && key.is_some() && is_readable, &mut findings);
     if let (true, Some(key), Some(meta)) = (streams.to_sink, &key, &meta) {
-        sink.begin_run(key, meta).map_err(|e| context.sink_error(e))?;
+        sink.begin_run(key, meta, &schema).map_err(|e| context.sink_error(e))?;
     }
-    if !absent {
-        check_layout(&layout, &options.include, streams.stream_losses(), &mut findings);
+    if !absent && is_readable {
+        check_shards(&layout, is_derived, streams.stream_losses(), &mut findings);
         streams.read_steps(&context, &mut findings, sink)?;
     }
-    let outcome = streams.into_outcome();
+    let mut outcome = streams.into_outcome();
+    let named_files = std::mem::take(&mut outcome.named_files);
+    declaration::take_named_files(named_files, &schema, &mut layout, &mut stamps, &mut findings)?;
+    if !absent {
+        check_others(&layout, &stamps.include, &mut findings);
+    }
     let mut files = outcome.files;
     stamps.files.extend(outcome.stamps);
     for (name, bytes) in [(RUN_JSON, &run_json), (MANIFEST, &manifest_bytes)] {
@@ -130,7 +149,7 @@ pub(super) fn scan_run_dir(
     let collected = findings.finish();
     let stream = |stream: RunStream, rows: u64| {
         let ids = outcome.ids.get(&stream).map(Vec::as_slice).unwrap_or_default();
-        StreamReport { ok: !absent && !collected.bad_files.iter().any(|id| ids.contains(id)), rows }
+        StreamReport { ok: !absent && is_readable && !collected.bad_files.iter().any(|id| ids.contains(id)), rows }
     };
     let report = ValidationReport {
         run_dir: shown_as.into(),
@@ -144,7 +163,9 @@ pub(super) fn scan_run_dir(
         ignored: collected.ignored,
         findings: collected.findings,
     };
-    Ok(RunScan { report, key, meta, run_json, manifest: manifest_bytes, layout, files, seeds: outcome.seeds, stamps })
+    let schema = is_readable.then_some(schema);
+    let seeds = outcome.seeds;
+    Ok(RunScan { report, key, meta, schema, run_json, manifest: manifest_bytes, layout, files, seeds, stamps })
 }
 
 /// What lies in the run's directory. One that does not exist is a finding, and empty.
@@ -233,7 +254,8 @@ fn check_meta(
         Ok(meta) => {
             if meta.schema().is_none() {
                 findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
-                    format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", shorten_text(&meta.schema_version))
+                    let known = readable_versions(&SchemaVersion::ALL);
+                    format!("schema_version is `{}`; {known}", shorten_text(&meta.schema_version))
                 });
             }
             Some(meta)
@@ -284,7 +306,10 @@ struct ScanContext<'a> {
     hash: bool,
     one_thread: bool,
     run_id: Option<&'a str>,
-    schema: SchemaVersion,
+    schema: Arc<RunSchema>,
+    version: SchemaVersion,
+    /// Summaries are made of the steps.
+    is_derived: bool,
     progress: &'a dyn Progress,
     shown_as: &'a str,
 }

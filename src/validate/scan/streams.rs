@@ -1,30 +1,36 @@
-//! Reads both streams: steps on the caller's thread, summaries beside the steps that they sum up.
+//! Reads both streams: steps on the caller's thread, summaries (in `summaries`) beside the steps that they sum up.
 //!
-//! After each segment of steps one summary is read, so that pairs meet early and memory stays small. Lines that cannot
+//! After each episode of steps one summary is read, so that pairs meet early and memory stays small. Lines that cannot
 //! be read are counted as losses, so that later rules do not blame good rows for them. Files other than the two streams
 //! are read in `scan`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::ScanContext;
+use super::summaries::{NamedFile, SummaryLines};
 use crate::run::fast::FastParser;
 use crate::run::gzip::GzipDamage;
 use crate::run::layout::{EPISODES, RunStream, STEPS};
 use crate::run::open::FileStamp;
 use crate::run::reader::{LineSource, StreamEvent};
 use crate::run::row::{FieldSlot, ParsedRow};
+use crate::run::schema::{CellPlace, RunSchema};
 use crate::support::fs::{At, FsError, scratch_dir};
+use crate::validate::batch::{EpisodeBatch, StepBatch};
+use crate::validate::clock::Clock;
 use crate::validate::code::Code;
-use crate::validate::episodes::{EpisodeMatcher, EpisodeSummary, LineLoss};
+use crate::validate::episodes::{EpisodeMatcher, LineLoss};
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
-use crate::validate::rows::{
-    EpisodeBatch, StepBatch, is_whole_row, line_ref, report_bad_line, report_faults, report_too_long, too_long,
-};
+use crate::validate::ids::SeenIds;
+use crate::validate::open_episodes::OpenEpisodes;
+use crate::validate::rows::{is_whole_row, line_ref, report_bad_line, report_faults, report_too_long, too_long};
 use crate::validate::scan::files::StreamFiles;
 use crate::validate::seeds::SeedCounter;
-use crate::validate::steps::{StepPlacement, StepSequence, final_of};
+use crate::validate::steps::{StepPlacement, StepSequence};
+use crate::validate::totals::TotalRules;
 use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};
 
 /// The number of blocks that can wait between the threads: 256 KiB each.
@@ -39,12 +45,55 @@ pub(super) struct StreamsOutcome {
     pub whole_rows: [Option<u64>; 2],
     pub ids: BTreeMap<RunStream, Vec<FileId>>,
     pub seeds: Option<SeedSummary>,
+    /// The files that the episodes name.
+    pub named_files: BTreeMap<String, NamedFile>,
+}
+
+/// The episodes of the steps, by the rules of the run's schema.
+pub(super) enum StepRules {
+    /// plume-nav-sim's: an episode is a stretch of rows with one id.
+    Sequence(StepSequence),
+    /// A declared schema's: episodes can interleave.
+    Open(Box<OpenEpisodes>),
+}
+
+impl StepRules {
+    fn new(schema: &RunSchema, rules: Arc<TotalRules>) -> Self {
+        if schema.is_plume() {
+            Self::Sequence(StepSequence::new(rules, Clock::new(schema)))
+        } else {
+            Self::Open(Box::new(OpenEpisodes::new(schema, rules)))
+        }
+    }
+
+    fn mark_unread(&mut self) {
+        match self {
+            Self::Sequence(steps) => steps.mark_unread(),
+            Self::Open(steps) => steps.mark_unread(),
+        }
+    }
+
+    fn mark_gap(&mut self) {
+        match self {
+            Self::Sequence(steps) => steps.mark_gap(),
+            Self::Open(steps) => steps.mark_gap(),
+        }
+    }
+
+    fn index(&self) -> i64 {
+        match self {
+            Self::Sequence(steps) => steps.index(),
+            Self::Open(steps) => steps.index(),
+        }
+    }
 }
 
 /// The state of the pass over both streams.
 pub(super) struct StreamScan {
     pub to_sink: bool,
-    pub steps: StepSequence,
+    pub schema: Arc<RunSchema>,
+    pub rules: Arc<TotalRules>,
+    pub steps: StepRules,
     pub matcher: EpisodeMatcher,
     pub seeds: SeedCounter,
     pub seed_summary: Option<SeedSummary>,
@@ -56,29 +105,47 @@ pub(super) struct StreamScan {
     pub step_batch: StepBatch,
     pub episode_batch: EpisodeBatch,
     pub episodes_rows: u64,
+    /// Summaries are made of the steps, because the run has none.
+    pub is_derived: bool,
+    /// The episodes that have a summary, if an id is used once.
+    pub summed_up: SeenIds,
+    pub named_files: BTreeMap<String, NamedFile>,
+    /// The slot and place of the steps' seed.
+    seed: Option<(FieldSlot, usize)>,
 }
 
 /// The current place in a stream.
-struct StreamReader {
-    parser: FastParser,
-    row: ParsedRow,
-    file: usize,
-    line: u64,
-    rows_before: u64,
+pub(super) struct StreamReader {
+    pub parser: FastParser,
+    pub row: ParsedRow,
+    pub file: usize,
+    pub line: u64,
+    pub rows_before: u64,
 }
 
 impl StreamReader {
-    fn new(stream: RunStream) -> Self {
-        Self { parser: FastParser::new(stream), row: ParsedRow::default(), file: 0, line: 0, rows_before: 0 }
+    pub fn new(schema: &Arc<RunSchema>, stream: RunStream) -> Self {
+        let parser = FastParser::new(Arc::clone(schema), stream);
+        Self { parser, row: ParsedRow::default(), file: 0, line: 0, rows_before: 0 }
     }
 }
 
 impl StreamScan {
     pub fn new(context: &ScanContext<'_>, to_sink: bool, findings: &mut FindingCollector<'_>) -> Self {
+        let schema = Arc::clone(&context.schema);
+        let rules = TotalRules::of_schema(&schema);
+        let scalar = |index: usize| match schema.steps.place(index)? {
+            CellPlace::Scalar(at) => Some((FieldSlot::of_column(index), at)),
+            _ => None,
+        };
         Self {
             to_sink,
-            steps: StepSequence::new(),
-            matcher: EpisodeMatcher::new(),
+            steps: StepRules::new(&schema, Arc::clone(&rules)),
+            matcher: EpisodeMatcher::new(Arc::clone(&rules)),
+            is_derived: context.is_derived,
+            summed_up: SeenIds::new(),
+            named_files: BTreeMap::new(),
+            seed: schema.steps.find("seed").and_then(scalar),
             seeds: SeedCounter::new(),
             seed_summary: None,
             steps_loss: LineLoss::default(),
@@ -87,8 +154,10 @@ impl StreamScan {
             episodes_rows: 0,
             step_files: StreamFiles::for_stream(context.layout, RunStream::Steps, findings),
             episode_files: StreamFiles::for_stream(context.layout, RunStream::Episodes, findings),
-            step_batch: StepBatch::new(context.schema),
-            episode_batch: EpisodeBatch::new(context.schema),
+            step_batch: StepBatch::new(Arc::clone(&schema), context.version),
+            episode_batch: EpisodeBatch::new(Arc::clone(&schema), context.version),
+            rules,
+            schema,
         }
     }
 
@@ -108,14 +177,8 @@ impl StreamScan {
         let mut source = LineSource::new(dir, names.iter().map(String::as_str), context.hash, context.progress);
         let names = self.episode_files.names.clone();
         let summaries = LineSource::new(dir, names.iter().map(String::as_str), context.hash, context.progress);
-        let mut summaries = SummaryLines {
-            source: summaries,
-            reading: StreamReader::new(RunStream::Episodes),
-            block: Vec::new(),
-            at: 0,
-            done: false,
-        };
-        let mut reading = StreamReader::new(RunStream::Steps);
+        let mut summaries = SummaryLines::new(summaries, StreamReader::new(&self.schema, RunStream::Episodes));
+        let mut reading = StreamReader::new(&self.schema, RunStream::Steps);
         // Other runs are scanned at the same time: one thread for each is faster in total.
         if context.one_thread {
             let mut spare = Vec::new();
@@ -157,7 +220,11 @@ impl StreamScan {
         findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<(), ScanError> {
-        if let Some((id, segment)) = self.steps.finish() {
+        let unfinished = match &mut self.steps {
+            StepRules::Sequence(steps) => steps.finish().into_iter().collect(),
+            StepRules::Open(steps) => steps.finish(),
+        };
+        for (id, segment) in unfinished {
             self.matcher.add_segment(&id, segment, findings);
         }
         // The remaining summaries, after the last step.
@@ -277,16 +344,24 @@ impl StreamScan {
             return Ok(());
         }
         self.steps_rows += 1;
-        if !row.faults.is_empty() || context.run_id.is_some_and(|id| id != row.run_id) {
-            report_faults(row, context.run_id, line_ref(file, *number), findings);
+        if !row.faults.is_empty()
+            || context.run_id.is_some_and(|id| id != row.run_id && row.present.contains(FieldSlot::RUN_ID))
+        {
+            report_faults(row, context.run_id, self.schema.row_versions(), line_ref(file, *number), findings);
         }
-        if row.is_good(FieldSlot::Seed) {
-            self.seeds.add_seed(row.int(FieldSlot::Seed)).at("write in", &scratch_dir())?;
+        if let Some((_, at)) = self.seed.filter(|(slot, _)| row.is_good(*slot)) {
+            self.seeds.add_seed(row.int(at)).at("write in", &scratch_dir())?;
         }
-        match self.steps.add_row(row, file, *number, findings) {
+        let placement = match &mut self.steps {
+            StepRules::Sequence(steps) => steps.add_row(row, file, *number, findings),
+            StepRules::Open(steps) => steps.add_row(row, file, *number, findings),
+        };
+        match placement {
             StepPlacement::Same => {}
             StepPlacement::New(before) => {
-                if self.steps.take_shifted() {
+                if let StepRules::Sequence(steps) = &mut self.steps
+                    && steps.take_shifted()
+                {
                     self.matcher.mark_shifted();
                 }
                 if let Some((id, segment)) = before {
@@ -305,121 +380,14 @@ impl StreamScan {
         if self.to_sink && is_whole_row(row) {
             self.step_batch.push(row, self.steps.index(), sink).map_err(|e| context.sink_error(e))?;
         }
-        Ok(())
-    }
-
-    /// Reads the episodes' stream up to the next usable summary; false at its end.
-    fn next_summary(
-        &mut self,
-        summaries: &mut SummaryLines<'_>,
-        context: &ScanContext<'_>,
-        findings: &mut FindingCollector<'_>,
-        sink: &mut dyn RowSink,
-    ) -> Result<bool, ScanError> {
-        while !summaries.done {
-            if let Some(line) = summaries.next_line() {
-                let (start, end) = line;
-                // Taken out for the call, because the line borrows from it.
-                let block = std::mem::take(&mut summaries.block);
-                let found = block
-                    .get(start..end)
-                    .is_some_and(|line| self.handle_summary_line(line, &mut summaries.reading, context, findings));
-                summaries.block = block;
-                if found {
-                    self.settle_indices(context, sink)?;
-                    return Ok(true);
-                }
-                continue;
+        if let StepRules::Open(steps) = &mut self.steps
+            && let Some((key, segment)) = steps.take_ended()
+        {
+            if self.is_derived {
+                return self.derive_summary(&segment, row, context, findings, sink);
             }
-            let spare = std::mem::take(&mut summaries.block);
-            summaries.at = 0;
-            let reading = &mut summaries.reading;
-            match summaries.source.next(spare)? {
-                None => summaries.done = true,
-                Some(StreamEvent::Lines(block)) => summaries.block = block,
-                Some(StreamEvent::Begin(number)) => {
-                    (reading.file, reading.line, reading.rows_before) = (number, 0, self.episodes_rows);
-                    if self.episode_files.gaps.get(number).copied().unwrap_or(false) {
-                        self.matcher.mark_shifted();
-                    }
-                }
-                Some(StreamEvent::TooLong) => {
-                    reading.line += 1;
-                    self.mark_lost_summary();
-                    report_too_long(line_ref(self.episode_files.id(reading.file), reading.line), findings);
-                }
-                Some(StreamEvent::Damaged { damage, tail }) => {
-                    if tail.trim_ascii().ends_with(b"}") && reading.parser.parse(&tail, &mut reading.row).is_ok() {
-                        self.handle_summary_line(&tail, reading, context, findings);
-                    }
-                    report_damage(&damage, self.episode_files.id(reading.file), findings);
-                    self.episode_files.damaged = true;
-                    self.episodes_loss.unbounded = true;
-                    self.matcher.mark_shifted();
-                }
-                Some(StreamEvent::End(end)) => {
-                    self.episode_files.ends.push((end, self.episodes_rows - reading.rows_before))
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn mark_lost_summary(&mut self) {
-        self.episodes_rows += 1;
-        self.episodes_loss.lines += 1;
-        self.matcher.mark_shifted();
-    }
-
-    /// Checks a line of the episodes' stream; true for a usable summary.
-    fn handle_summary_line(
-        &mut self,
-        line: &[u8],
-        reading: &mut StreamReader,
-        context: &ScanContext<'_>,
-        findings: &mut FindingCollector<'_>,
-    ) -> bool {
-        reading.line += 1;
-        let file = self.episode_files.id(reading.file);
-        let location = line_ref(file, reading.line);
-        if too_long(line) {
-            self.mark_lost_summary();
-            report_too_long(location, findings);
-            return false;
-        }
-        let row = &mut reading.row;
-        if let Err(bad) = reading.parser.parse(line, row) {
-            if !is_blank(line) {
-                self.mark_lost_summary();
-                report_bad_line(&bad, location, findings);
-            }
-            return false;
-        }
-        if !row.faults.is_empty() || context.run_id.is_some_and(|id| id != row.run_id) {
-            report_faults(row, context.run_id, location, findings);
-        }
-        if !row.is_good(FieldSlot::EpisodeId) {
-            self.mark_lost_summary();
-            return false;
-        }
-        self.episodes_rows += 1;
-        let record = (self.to_sink && is_whole_row(row)).then(|| self.episode_batch.push(row));
-        let summary = EpisodeSummary {
-            record,
-            file,
-            line: reading.line,
-            steps: row.is_good(FieldSlot::Count).then(|| row.int(FieldSlot::Count)),
-            reward: row.is_good(FieldSlot::Reward).then(|| row.float(FieldSlot::Reward)),
-            last: final_of(row),
-        };
-        self.matcher.add_summary(&row.episode_id, summary, findings);
-        true
-    }
-
-    /// Passes on the summaries that are matched to their steps.
-    fn settle_indices(&mut self, context: &ScanContext<'_>, sink: &mut dyn RowSink) -> Result<(), ScanError> {
-        for (record, index) in self.matcher.matched.drain(..) {
-            self.episode_batch.set_index(record, index, sink).map_err(|e| context.sink_error(e))?;
+            self.matcher.add_segment(&key, segment, findings);
+            self.next_summary(summaries, context, findings, sink)?;
         }
         Ok(())
     }
@@ -435,6 +403,7 @@ impl StreamScan {
             ],
             ids: BTreeMap::new(),
             seeds: self.seed_summary,
+            named_files: self.named_files,
         };
         for (stream, list) in [(RunStream::Steps, self.step_files), (RunStream::Episodes, self.episode_files)] {
             for (name, (end, rows)) in list.names.iter().zip(list.ends) {
@@ -453,30 +422,11 @@ impl StreamScan {
     }
 }
 
-/// The episodes' stream, read one line at a time.
-struct SummaryLines<'a> {
-    source: LineSource<'a>,
-    reading: StreamReader,
-    block: Vec<u8>,
-    at: usize,
-    done: bool,
-}
-
-impl SummaryLines<'_> {
-    /// Returns the range of the next line in the block.
-    fn next_line(&mut self) -> Option<(usize, usize)> {
-        let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let end = self.at + memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let start = std::mem::replace(&mut self.at, end);
-        Some((start, end))
-    }
-}
-
-fn is_blank(line: &[u8]) -> bool {
+pub(super) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-fn report_damage(damage: &GzipDamage, file: FileId, findings: &mut FindingCollector<'_>) {
+pub(super) fn report_damage(damage: &GzipDamage, file: FileId, findings: &mut FindingCollector<'_>) {
     let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
     match damage {
         GzipDamage::Truncated { bytes, inside } => findings.add_finding(Code::TruncatedGzip, line_ref, || {
