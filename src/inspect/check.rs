@@ -198,8 +198,7 @@ impl HistoryChecker<'_> {
         }])
     }
 
-    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold
-    /// itself.
+    /// The first later commit that holds the run of a directory which this one selects but does not hold.
     fn find_later_ingest(&self, commit: &Oid, run_dir: &str) -> Result<Option<Oid>, ProjectError> {
         let runs: Vec<RunKey> = self.history.all_runs().into_keys().collect();
         let run = find_run_of_dir(run_dir, &runs);
