@@ -25,7 +25,9 @@ struct RowCells {
     /// The rows that lack a column, and what they have.
     incomplete: Vec<(usize, SlotSet)>,
     /// The slots of all columns.
-    all: Vec<FieldSlot>,
+    all: SlotSet,
+    /// The columns that are lists or texts.
+    long_columns: Vec<(usize, CellPlace)>,
     rows: usize,
     /// List values and text bytes.
     long: usize,
@@ -33,8 +35,13 @@ struct RowCells {
 
 impl RowCells {
     fn new(schema: Arc<RunSchema>, stream: RunStream) -> Self {
-        let all = (0..schema.stream(stream).columns.len()).map(FieldSlot::of_column).collect();
-        Self { schema, stream, scalars: Vec::new(), incomplete: Vec::new(), all, rows: 0, long: 0 }
+        let own = schema.stream(stream);
+        let mut all = SlotSet::default();
+        (0..own.columns.len()).for_each(|index| all.insert(FieldSlot::of_column(index)));
+        let places = (0..own.columns.len()).filter_map(|index| Some((index, own.place(index)?)));
+        let long_columns = places.filter(|(_, place)| !matches!(place, CellPlace::Scalar(_))).collect();
+        let (scalars, incomplete) = (Vec::new(), Vec::new());
+        Self { schema, stream, scalars, incomplete, all, long_columns, rows: 0, long: 0 }
     }
 
     /// Adds a row; lists and texts go into the columns at once.
@@ -45,37 +52,30 @@ impl RowCells {
             *columns = empty_columns(own);
         }
         self.scalars.extend_from_slice(&row.scalars);
-        if !self.all.iter().all(|slot| row.present.contains(*slot)) {
+        if !row.present.covers(self.all) {
             self.incomplete.push((self.rows, row.present));
         }
         self.rows += 1;
-        let counts = own.counts();
-        if counts.lists + counts.texts > 0 {
-            self.push_long(row, columns);
-        }
-    }
-
-    fn push_long(&mut self, row: &ParsedRow, columns: &mut [ColumnValues]) {
-        let own = self.schema.stream(self.stream);
-        for (index, column) in columns.iter_mut().enumerate() {
-            let is_present = row.present.contains(FieldSlot::of_column(index));
-            match own.place(index) {
-                Some(CellPlace::List(at)) => {
-                    if let Some(list) = row.lists.get(at).filter(|_| is_present) {
+        for (index, place) in &self.long_columns {
+            let Some(column) = columns.get_mut(*index) else { continue };
+            let is_present = row.present.contains(FieldSlot::of_column(*index));
+            match place {
+                CellPlace::List(at) => {
+                    if let Some(list) = row.lists.get(*at).filter(|_| is_present) {
                         column.values.extend_from(list);
                         self.long += list.len();
                     }
                     let end = column.values.len();
                     column.ends.get_or_insert_default().push(end);
                 }
-                Some(CellPlace::Text(at)) => {
-                    let text = row.texts.get(at).filter(|_| is_present).map_or("", String::as_str);
+                CellPlace::Text(at) => {
+                    let text = row.texts.get(*at).filter(|_| is_present).map_or("", String::as_str);
                     self.long += text.len();
                     if let Values::Text(texts) = &mut column.values {
                         texts.push(text);
                     }
                 }
-                _ => {}
+                CellPlace::Scalar(_) => {}
             }
         }
     }

@@ -168,7 +168,7 @@ fn row_text(dice: &mut Dice, columns: &[RandomColumn], step: usize) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
-    /// F14: Both parsers give one outcome, whatever a run declares.
+    /// Both parsers give one outcome, whatever a run declares.
     #[test]
     fn both_parsers_agree_for_any_declaration(seed in any::<u64>(), count in 0..9_usize, reset_rows in any::<bool>()) {
         let mut dice = Dice(seed);

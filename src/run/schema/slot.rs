@@ -74,6 +74,13 @@ impl SlotSet {
         }
     }
 
+    /// Whether the set holds all slots of another.
+    #[must_use]
+    #[inline]
+    pub fn covers(self, other: Self) -> bool {
+        self.0.iter().zip(other.0).all(|(own, other)| own & other == other)
+    }
+
     /// Whether the set holds no slot.
     #[must_use]
     pub fn is_empty(self) -> bool {

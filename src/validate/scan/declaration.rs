@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::summaries::NamedFile;
+use super::lines::NamedFile;
 use super::{FileStamps, small_file};
 use crate::run::include::may_be_included;
 use crate::run::layout::{EPISODES, RunLayout, RunStream};

@@ -6,6 +6,7 @@
 
 mod declaration;
 mod files;
+mod lines;
 mod streams;
 mod summaries;
 

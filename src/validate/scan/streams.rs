@@ -10,13 +10,11 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::ScanContext;
-use super::summaries::{NamedFile, SummaryLines};
-use crate::run::fast::FastParser;
-use crate::run::gzip::GzipDamage;
+use super::lines::{NamedFile, StreamReader, SummaryLines, is_blank, report_damage};
 use crate::run::layout::{EPISODES, RunStream, STEPS};
 use crate::run::open::FileStamp;
 use crate::run::reader::{LineSource, StreamEvent};
-use crate::run::row::{FieldSlot, ParsedRow};
+use crate::run::row::FieldSlot;
 use crate::run::schema::{CellPlace, RunSchema};
 use crate::support::fs::{At, FsError, scratch_dir};
 use crate::validate::batch::{EpisodeBatch, StepBatch};
@@ -112,22 +110,6 @@ pub(super) struct StreamScan {
     pub named_files: BTreeMap<String, NamedFile>,
     /// The slot and place of the steps' seed.
     seed: Option<(FieldSlot, usize)>,
-}
-
-/// The current place in a stream.
-pub(super) struct StreamReader {
-    pub parser: FastParser,
-    pub row: ParsedRow,
-    pub file: usize,
-    pub line: u64,
-    pub rows_before: u64,
-}
-
-impl StreamReader {
-    pub fn new(schema: &Arc<RunSchema>, stream: RunStream) -> Self {
-        let parser = FastParser::new(Arc::clone(schema), stream);
-        Self { parser, row: ParsedRow::default(), file: 0, line: 0, rows_before: 0 }
-    }
 }
 
 impl StreamScan {
@@ -350,7 +332,10 @@ impl StreamScan {
             report_faults(row, context.run_id, self.schema.row_versions(), line_ref(file, *number), findings);
         }
         if let Some((_, at)) = self.seed.filter(|(slot, _)| row.is_good(*slot)) {
-            self.seeds.add_seed(row.int(at)).at("write in", &scratch_dir())?;
+            // For speed: the directory, which the environment names, only if writing failed.
+            if let Err(error) = self.seeds.add_seed(row.int(at)) {
+                return Err(error).at("write in", &scratch_dir())?;
+            }
         }
         let placement = match &mut self.steps {
             StepRules::Sequence(steps) => steps.add_row(row, file, *number, findings),
@@ -419,24 +404,5 @@ impl StreamScan {
             out.ids.insert(stream, list.all);
         }
         out
-    }
-}
-
-pub(super) fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-}
-
-pub(super) fn report_damage(damage: &GzipDamage, file: FileId, findings: &mut FindingCollector<'_>) {
-    let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
-    match damage {
-        GzipDamage::Truncated { bytes, inside } => findings.add_finding(Code::TruncatedGzip, line_ref, || {
-            format!("the file ends at byte {bytes}, inside {inside}; everything before it was read")
-        }),
-        GzipDamage::Corrupt { offset, what } => {
-            findings.mark_corrupt(file);
-            findings.add_finding(Code::CorruptGzip, line_ref, || {
-                format!("{what}, near byte {offset}; the rest of this file was not read")
-            });
-        }
     }
 }

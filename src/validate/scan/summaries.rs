@@ -1,24 +1,18 @@
 //! The summaries of episodes: read beside the steps that they sum up, or made of the steps if the run has none.
 
 use super::ScanContext;
-use super::streams::{StreamReader, StreamScan, is_blank, report_damage};
+use super::lines::{NamedFile, StreamReader, SummaryLines, is_blank, report_damage};
+use super::streams::StreamScan;
 use crate::run::declared::row_files;
-use crate::run::reader::{LineSource, StreamEvent};
+use crate::run::reader::StreamEvent;
 use crate::run::row::{FieldSlot, ParsedRow};
 use crate::run::schema::CellPlace;
 use crate::validate::code::Code;
 use crate::validate::episodes::{EpisodeSegment, EpisodeSummary, episode_key};
-use crate::validate::findings::{FileId, FindingCollector, LineRef};
+use crate::validate::findings::{FindingCollector, LineRef};
 use crate::validate::rows::{is_whole_row, line_ref, report_bad_line, report_faults, report_too_long, too_long};
 use crate::validate::steps::flags_of;
 use crate::validate::{RowSink, ScanError};
-
-/// Where a file is named for the first time.
-pub(super) struct NamedFile {
-    pub file: FileId,
-    pub line: u64,
-    pub column: usize,
-}
 
 impl StreamScan {
     /// Reads the episodes' stream up to the next usable summary; false at its end.
@@ -218,28 +212,5 @@ impl StreamScan {
             CellPlace::Text(at) => row.texts.get(at).map(String::as_str),
             _ => None,
         }
-    }
-}
-
-/// The episodes' stream, read one line at a time.
-pub(super) struct SummaryLines<'a> {
-    source: LineSource<'a>,
-    reading: StreamReader,
-    block: Vec<u8>,
-    at: usize,
-    done: bool,
-}
-
-impl<'a> SummaryLines<'a> {
-    pub fn new(source: LineSource<'a>, reading: StreamReader) -> Self {
-        Self { source, reading, block: Vec::new(), at: 0, done: false }
-    }
-
-    /// Returns the range of the next line in the block.
-    fn next_line(&mut self) -> Option<(usize, usize)> {
-        let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let end = self.at + memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let start = std::mem::replace(&mut self.at, end);
-        Some((start, end))
     }
 }
