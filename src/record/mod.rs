@@ -1,9 +1,11 @@
-//! The recorder: writes a run while the simulation runs, in the current recorder's format (schema `0.1`).
+//! The recorder: writes a run while the simulation runs, in the current recorder's format (schema `0.1`), or with
+//! declared columns (schema `2`).
 //!
-//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`,
-//! rotated by size into `….part0001.jsonl.gz` and so on. Rows are formatted on the calling thread and compressed in a
-//! thread of their own; a recorder can be shared between threads. The files are complete gzip files at every moment: a
-//! killed process leaves every row that was flushed, by default all but those of the last second.
+//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`, and
+//! before them `schema.json` if columns are declared; rows are rotated by size into `….part0001.jsonl.gz` and so on.
+//! They are formatted on the calling thread and compressed in a thread of their own; a recorder can be shared between
+//! threads. The files are complete gzip files at every moment: a killed process leaves every row that was flushed, by
+//! default all but those of the last second.
 //!
 //! A row or metadata that validation would call an error is refused at once, by the same rules. Rules about several
 //! rows together are only checked at the end.
@@ -13,7 +15,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::ExitKind::{Io, Usage};
@@ -21,7 +23,7 @@ use crate::error::{Explain, Explanation};
 use crate::formats::json::{JsonLayout, JsonObject, JsonValue};
 use crate::run::layout::{RUN_JSON, RunStream};
 use crate::run::meta::RunMeta;
-use crate::run::schema::{RunSchema, SchemaVersion};
+use crate::run::schema::{RunSchema, SchemaError, SchemaVersion};
 use crate::run::{RunKey, UnsafeId, why_unsafe};
 use crate::support::env::Env;
 use crate::support::fs;
@@ -29,16 +31,19 @@ use crate::support::fs::FsError;
 use crate::validate;
 use crate::validate::{BrokenRule, Code, RowChecker};
 
+mod declared;
 mod finalize;
 mod gzip;
 mod row;
 mod shards;
 mod worker;
 
+pub use declared::SchemaConflict;
 pub use finalize::FinalizeOutcome;
 pub use row::{EpisodeRow, GridPosition, StepRow};
 pub use worker::WaitMode;
 
+use declared::{parse_declaration, refuse_declared, write_declaration};
 use row::CommonFields;
 use shards::ShardWriter;
 use worker::{RecordWorker, RowKind};
@@ -56,6 +61,17 @@ pub enum RecordError {
         what: &'static str,
         /// The broken rule.
         rule: BrokenRule,
+    },
+    /// The declaration of the columns is not one.
+    #[error("the schema cannot be used: {0}")]
+    InvalidSchema(#[from] SchemaError),
+    /// The run was recorded with other columns.
+    #[error("cannot continue the run {run}: it {why}")]
+    Schema {
+        /// The run.
+        run: RunKey,
+        /// What differs.
+        why: SchemaConflict,
     },
     /// A file cannot be written.
     #[error(transparent)]
@@ -81,6 +97,11 @@ impl Explain for RecordError {
                     format!("add \"{code}\" to `ignore` in [validate] of capture-hook.toml, to record it anyway");
                 Usage.code(code.as_str()).hints(code.is_ignorable().then_some(hint))
             }
+            Self::InvalidSchema(_) => Usage.code(Code::InvalidSchema.as_str()),
+            Self::Schema { .. } => {
+                let hint = "record into a new run: leave the run id out, or give another one".to_owned();
+                Usage.code("schema_conflict").hints([hint])
+            }
             Self::Fs(error) => error.explain(),
             Self::Thread(_) => Io.code("io"),
             Self::Failed => Io.code("recorder_failed"),
@@ -103,8 +124,11 @@ pub struct RecordOptions {
     pub rotate_size_bytes: Option<u64>,
     /// The longest time until a row is in the file.
     pub flush_every: Duration,
-    /// The schema version to write.
+    /// The schema version to write, if no columns are declared.
     pub schema_version: SchemaVersion,
+    /// The declaration of the columns, as in `schema.json`; `None` for plume-nav-sim's. A run that is continued must have
+    /// the same.
+    pub schema: Option<JsonObject>,
     /// The findings that count: a row with an error by them is refused.
     pub rules: validate::ValidateOptions,
 }
@@ -120,6 +144,7 @@ impl RecordOptions {
             rotate_size_bytes: None,
             flush_every: Duration::from_secs(1),
             schema_version: SchemaVersion::V0_1,
+            schema: None,
             rules: validate::ValidateOptions::default(),
         }
     }
@@ -150,6 +175,7 @@ pub struct RecordMeta {
 pub struct RunRecorder {
     key: RunKey,
     root: PathBuf,
+    schema: Arc<RunSchema>,
     common: CommonFields,
     checker: Mutex<RowChecker>,
     worker: RecordWorker,
@@ -163,6 +189,7 @@ thread_local! {
 impl RunRecorder {
     /// Creates the run's directory and its empty files. If the run has shards already, the next ones are begun.
     pub fn create(options: RecordOptions) -> Result<Self, RecordError> {
+        let declared = options.schema.as_ref().map(parse_declaration).transpose()?;
         // The default of plume-nav-sim's recorder.
         let experiment = options.experiment.as_deref().unwrap_or("default");
         let (key, root) = match &options.run_id {
@@ -174,11 +201,23 @@ impl RunRecorder {
             }
             None => new_run(&options.root, experiment)?,
         };
+        // Before the rows, so that a run never has rows of unknown columns.
+        let (schema, version) = match declared {
+            Some(declared) => {
+                write_declaration(&root, &key, &declared)?;
+                (Arc::new(declared), SchemaVersion::V2)
+            }
+            None => {
+                refuse_declared(&root, &key)?;
+                (RunSchema::plume(), options.schema_version)
+            }
+        };
         let steps = ShardWriter::open(&root, "steps", options.rotate_size_bytes)?;
         let episodes = ShardWriter::open(&root, "episodes", options.rotate_size_bytes)?;
         Ok(Self {
-            common: CommonFields::new(key.run_id(), options.schema_version.as_str()),
-            checker: Mutex::new(RowChecker::new(key.run_id(), RunSchema::plume(), options.rules)),
+            common: CommonFields::new(key.run_id(), version.as_str()),
+            checker: Mutex::new(RowChecker::new(key.run_id(), Arc::clone(&schema), options.rules)),
+            schema,
             worker: RecordWorker::start_thread(steps, episodes, options.flush_every).map_err(RecordError::Thread)?,
             key,
             root,
@@ -195,6 +234,18 @@ impl RunRecorder {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The declared columns; `None` for plume-nav-sim's.
+    #[must_use]
+    pub fn schema(&self) -> Option<&RunSchema> {
+        Some(self.schema.as_ref()).filter(|schema| !schema.is_plume())
+    }
+
+    /// The schema version of the run.
+    #[must_use]
+    pub fn schema_version(&self) -> &str {
+        &self.common.schema_version
     }
 
     /// Writes `run.json`.
@@ -218,7 +269,7 @@ impl RunRecorder {
     }
 
     /// Writes `run.json` with any fields, in their order; a missing `run_id`, `experiment`, `start_time` or
-    /// `schema_version` is added.
+    /// `schema_version` is added, and with declared columns a missing `env_config`.
     pub fn write_run_object(&self, meta: &JsonObject) -> Result<(), RecordError> {
         let mut meta = meta.clone();
         // The fields that the recorder knows by itself.
@@ -233,6 +284,9 @@ impl RunRecorder {
                 meta.insert(key, value);
             }
         }
+        if self.schema().is_some() && meta.get("env_config").is_none() {
+            meta.insert("env_config", JsonObject::new());
+        }
         let text = JsonValue::Object(meta).dump_with(JsonLayout::PRETTY);
         self.check_meta(text.as_bytes()).map_err(|rule| RecordError::Refused { what: RUN_JSON, rule })?;
         Ok(fs::write_atomic(&self.root.join(RUN_JSON), text.as_bytes())?)
@@ -245,8 +299,12 @@ impl RunRecorder {
             Ok(meta) => meta,
             Err(error) => return broken(Code::InvalidRunJson, error.to_string()),
         };
-        if meta.schema().is_none_or(SchemaVersion::is_declared) {
-            let message = format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", meta.schema_version);
+        let has_schema = self.schema().is_some();
+        if meta.schema().is_none_or(|version| version.is_declared() != has_schema) {
+            let message = match has_schema {
+                true => format!("schema_version is `{}`; it is 2 in a run with a schema", meta.schema_version),
+                false => format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", meta.schema_version),
+            };
             return broken(Code::UnsupportedSchemaVersion, message);
         }
         if let Some(why) = meta.experiment.as_deref().and_then(why_unsafe) {
@@ -270,16 +328,16 @@ impl RunRecorder {
         self.append_row(RowKind::Episode, |out| self.common.write_episode(out, episode))
     }
 
-    /// Adds a step with any fields; a missing `run_id` or `schema_version` is added.
+    /// Adds a step with any fields. Without declared columns a missing `run_id` or `schema_version` is added.
     pub fn append_step_object(&self, step: &JsonObject) -> Result<(), RecordError> {
         let ends = |key| step.get(key).and_then(JsonValue::as_bool).unwrap_or(false);
         let row = RowKind::Step { ends_episode: ends("terminated") || ends("truncated") };
-        self.append_row(row, |out| self.common.write_object(out, step))
+        self.append_row(row, |out| self.write_object(out, step))
     }
 
-    /// Adds an episode's summary with any fields; a missing `run_id` or `schema_version` is added.
+    /// Adds an episode's summary with any fields. Without declared columns a missing `run_id` or `schema_version` is added.
     pub fn append_episode_object(&self, episode: &JsonObject) -> Result<(), RecordError> {
-        self.append_row(RowKind::Episode, |out| self.common.write_object(out, episode))
+        self.append_row(RowKind::Episode, |out| self.write_object(out, episode))
     }
 
     /// Adds a formatted row: one JSON object on one line with its line break, with `run_id` and `schema_version`.
@@ -291,6 +349,16 @@ impl RunRecorder {
         };
         self.check_row(row, json)?;
         self.worker.append_if(wait, row, json)
+    }
+
+    fn write_object(&self, out: &mut Vec<u8>, row: &JsonObject) {
+        if self.schema().is_none() {
+            self.common.write_object(out, row);
+        } else {
+            // The run's own id and version hold.
+            out.extend_from_slice(JsonValue::Object(row.clone()).dump_with(JsonLayout::LINE).as_bytes());
+            out.push(b'\n');
+        }
     }
 
     /// Formats a row as a line, checks it, and adds it.

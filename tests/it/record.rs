@@ -315,6 +315,48 @@ fn rows_that_come_fast_reach_the_disk_with_their_summaries() {
     assert!(seen > 1000, "{seen}");
 }
 
+/// A row of declared columns is written as it is, and a missing value is refused by its rule.
+#[test]
+fn rows_of_declared_columns_get_nothing_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    let declared = r#"{"format": 1, "steps": {"x": {"dtype": "float64"}}}"#;
+    options.schema = json::parse(declared.as_bytes()).unwrap().as_object().cloned();
+    let recorder = RunRecorder::create(options.clone()).unwrap();
+    recorder.write_run_meta(&RecordMeta::default()).unwrap();
+    let step = JsonObject::new()
+        .with_member("episode_id", "e")
+        .with_member("step", 1i64)
+        .with_member("terminated", false)
+        .with_member("truncated", true);
+    let refused = recorder.append_step_object(&step).unwrap_err();
+    assert!(
+        matches!(&refused, RecordError::Refused { rule, .. } if rule.code.as_str() == "missing_field"),
+        "{refused}"
+    );
+    recorder.append_step_object(&step.with_member("x", 0.5)).unwrap();
+    let episode = r#"{"episode_id": "e", "terminated": false, "truncated": true, "total_steps": 1}"#;
+    recorder.append_episode_object(json::parse(episode.as_bytes()).unwrap().as_object().unwrap()).unwrap();
+    recorder.finalize_run(false).unwrap();
+    let expected = r#"{"episode_id": "e", "step": 1, "terminated": false, "truncated": true, "x": 0.5}"#;
+    assert_eq!(lines(recorder.root(), "steps"), [expected]);
+    assert!(report(recorder.root()).ok);
+
+    let declared = options.schema.take();
+    let conflict = RunRecorder::create(options.clone()).err().unwrap();
+    assert_eq!(conflict.to_string(), "cannot continue the run demo/r1: it has a schema, and none is given");
+    // Beside rows of plume-nav-sim's format the file means nothing.
+    options.run_id = Some("plume".into());
+    let plume = RunRecorder::create(options.clone()).unwrap();
+    plume.write_run_meta(&meta()).unwrap();
+    std::fs::copy(recorder.root().join("schema.json"), plume.root().join("schema.json")).unwrap();
+    drop(plume);
+    assert!(RunRecorder::create(options.clone()).is_ok());
+    options.schema = declared;
+    let conflict = RunRecorder::create(options).err().unwrap();
+    assert_eq!(conflict.to_string(), "cannot continue the run demo/plume: it was recorded without a schema");
+}
+
 /// What [`a_killed_recorder_leaves_a_valid_run`] runs in a process of its own: records until it is killed.
 #[test]
 fn the_recorder_that_gets_killed() {
