@@ -1,10 +1,10 @@
 """The native half of capture_hook."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, final
+from typing import Any, Final, SupportsFloat, final
 
 _Path = str | os.PathLike[str]
 
@@ -12,6 +12,7 @@ __all__ = [
     "ArrowTable",
     "Ingested",
     "RunRecorder",
+    "_EpisodeWriter",
     "__version__",
     "_flush_all",
     "_forked",
@@ -35,6 +36,7 @@ class RunRecorder:
         experiment: str | None = None,
         run_id: str | None = None,
         rotate_size_bytes: int | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> RunRecorder: ...
     @property
     def run_id(self) -> str: ...
@@ -53,6 +55,30 @@ class RunRecorder:
         exc_type: type[BaseException] | None = None,
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
+    ) -> None: ...
+
+@final
+class _EpisodeWriter:
+    def __new__(cls, recorder: RunRecorder, *, observation: Any = None, action: Any = None, info: Any = None) -> _EpisodeWriter: ...
+    @property
+    def seeds(self) -> list[int | None]: ...
+    def start_batch(self) -> None: ...
+    def write_resets(self) -> None: ...
+    def start_episode(self, group: int, seed: int | None = None) -> None: ...
+    def take_reset(
+        self, slot: int, observation: Any, info: Any, age: float = 0.0, group: int | None = None, agent: str | None = None
+    ) -> None: ...
+    def is_open(self, slot: int) -> bool: ...
+    def take_action(self, slot: int, action: Any) -> None: ...
+    def take_step(
+        self,
+        slot: int,
+        reward: SupportsFloat,
+        observation: Any,
+        terminated: object,
+        truncated: object,
+        info: Any,
+        success: bool | None = None,
     ) -> None: ...
 
 @final

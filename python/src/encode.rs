@@ -6,14 +6,23 @@
 //! a position can be a pair. No lock is held while Python code runs. Rules for rows are checked in the library, not
 //! here.
 
+mod array;
+mod floats;
+mod key;
+mod select;
 mod shape;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use capture_hook::formats::json::{write_f64, write_str};
+use array::ElementTypes;
+use capture_hook::formats::json::{write_f32, write_f64, write_str};
+use floats::RowPlace;
+pub use floats::{FloatTree, FloatWidth};
+use key::{JsonKey, key_text};
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+pub use select::FieldSelection;
 use shape::{POSITIONS, ShapeField, ValueShape, find_shape};
 
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
@@ -45,7 +54,10 @@ impl DefaultMembers {
 /// Writes records, and remembers the types that it has met.
 pub struct JsonEncoder {
     sort_keys: bool,
+    /// Members with the names of plume-nav-sim's positions can be pairs.
+    has_positions: bool,
     shapes: Mutex<Vec<Arc<TypeLayout>>>,
+    elements: ElementTypes,
 }
 
 /// A type, and how its values are written.
@@ -57,22 +69,34 @@ struct TypeLayout {
 impl JsonEncoder {
     /// Makes an encoder like `json.dumps(…, sort_keys=True)`, for rows.
     pub fn with_sorted_keys() -> Self {
-        Self { sort_keys: true, shapes: Mutex::default() }
+        Self { sort_keys: true, ..Self::with_unsorted_keys() }
     }
 
     /// Makes an encoder like `json.dumps(…)`, for text that people read.
     pub fn with_unsorted_keys() -> Self {
-        Self { sort_keys: false, shapes: Mutex::default() }
+        Self { sort_keys: false, has_positions: false, shapes: Mutex::default(), elements: ElementTypes::default() }
+    }
+
+    /// Writes pairs as `x` and `y` if their member is named as a position of plume-nav-sim's.
+    pub fn with_positions(self) -> Self {
+        Self { has_positions: true, ..self }
     }
 
     /// Appends one record and a line break to `out`; on an error `out` is unchanged.
-    pub fn write_line(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
+    pub fn write_line(
+        &self,
+        out: &mut Vec<u8>,
+        record: &Bound<'_, PyAny>,
+        defaults: &DefaultMembers,
+        floats: FloatWidth<'_>,
+    ) -> PyResult<()> {
         let start = out.len();
-        let mut written = self.write_record(out, record, defaults);
+        let mut written = self.write_record(out, record, defaults, floats);
         if written.is_err() && record.hasattr(intern!(record.py(), "model_dump"))? {
             // A model can hold values that only pydantic can write: dates, paths, its own types.
             out.truncate(start);
-            written = dump_model(record).and_then(|dict| self.write_dict(out, &dict, defaults, 0));
+            written =
+                dump_model(record).and_then(|dict| self.write_dict(out, &dict, defaults, RowPlace::of_row(floats)));
         }
         match written {
             Ok(()) => out.push(b'\n'),
@@ -81,24 +105,42 @@ impl JsonEncoder {
         written
     }
 
-    /// Appends a value, without a line break.
-    pub fn write_document(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.write_value(out, value, 0)
+    /// Appends one field of a row, the members that `selection` names.
+    pub fn write_field(
+        &self,
+        out: &mut Vec<u8>,
+        value: &Bound<'_, PyAny>,
+        selection: &FieldSelection,
+        floats: FloatWidth<'_>,
+    ) -> PyResult<()> {
+        self.write_selected(out, value, selection, RowPlace::of_row(floats).inside())
     }
 
-    fn write_record(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
+    /// Appends a value, without a line break.
+    pub fn write_document(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.write_value(out, value, RowPlace::of_row(FloatWidth::Double))
+    }
+
+    fn write_record(
+        &self,
+        out: &mut Vec<u8>,
+        record: &Bound<'_, PyAny>,
+        defaults: &DefaultMembers,
+        floats: FloatWidth<'_>,
+    ) -> PyResult<()> {
+        let place = RowPlace::of_row(floats);
         // For speed: a dict needs no look-up of its type.
         if let Ok(dict) = record.cast::<PyDict>() {
-            return self.write_dict(out, dict, defaults, 0);
+            return self.write_dict(out, dict, defaults, place);
         }
         let layout = self.find_layout(record)?;
         match &layout.shape {
-            ValueShape::Fields(fields) => self.write_fields(out, record, fields, defaults, 0),
-            ValueShape::Dump => self.write_dict(out, &dump_model(record)?, defaults, 0),
-            ValueShape::Mapping => self.write_dict(out, &as_dict(record)?, defaults, 0),
+            ValueShape::Fields(fields) => self.write_fields(out, record, fields, defaults, place),
+            ValueShape::Dump => self.write_dict(out, &dump_model(record)?, defaults, place),
+            ValueShape::Mapping => self.write_dict(out, &as_dict(record)?, defaults, place),
             _ if record.hasattr(intern!(record.py(), "to_dict"))? => {
                 let made = record.call_method0(intern!(record.py(), "to_dict"))?;
-                self.write_dict(out, made.cast::<PyDict>()?, defaults, 0)
+                self.write_dict(out, made.cast::<PyDict>()?, defaults, place)
             }
             _ => Err(PyTypeError::new_err(format!(
                 "a record is a dataclass, a pydantic model or a dict, not {}",
@@ -113,7 +155,7 @@ impl JsonEncoder {
         record: &Bound<'_, PyAny>,
         fields: &[ShapeField],
         defaults: &DefaultMembers,
-        depth: usize,
+        place: RowPlace<'_>,
     ) -> PyResult<()> {
         let py = record.py();
         // For speed: fields are in the order of their keys already.
@@ -125,10 +167,11 @@ impl JsonEncoder {
             write_separator(out, &mut first);
             out.extend_from_slice(&field.key);
             let value = record.getattr(field.name.bind(py))?;
-            if field.position {
-                self.write_position(out, &value, depth + 1)
+            let place = place.in_member(&field.text);
+            if field.position && self.has_positions {
+                self.write_position(out, &value, place)
             } else {
-                self.write_value(out, &value, depth + 1)
+                self.write_value(out, &value, place)
             }?;
         }
         missing.write_rest(out, &mut first);
@@ -141,7 +184,7 @@ impl JsonEncoder {
         out: &mut Vec<u8>,
         dict: &Bound<'_, PyDict>,
         defaults: &DefaultMembers,
-        depth: usize,
+        place: RowPlace<'_>,
     ) -> PyResult<()> {
         let mut members = Vec::with_capacity(dict.len());
         for (key, value) in dict.iter() {
@@ -150,7 +193,8 @@ impl JsonEncoder {
         if self.sort_keys {
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        let mut missing = MissingMembers::for_record(defaults, |name| members.iter().any(|(key, _)| key.equals(name)));
+        let mut missing =
+            MissingMembers::for_record(defaults, |name| members.iter().any(|(key, _)| key.as_str() == name));
         let mut first = true;
         out.push(b'{');
         for (key, value) in members {
@@ -160,10 +204,11 @@ impl JsonEncoder {
             write_separator(out, &mut first);
             key.write(out);
             out.extend_from_slice(b": ");
-            if POSITIONS.iter().any(|name| key.equals(name)) {
-                self.write_position(out, &value, depth + 1)?;
+            let place = place.in_member(key.as_str());
+            if self.has_positions && POSITIONS.contains(&key.as_str()) {
+                self.write_position(out, &value, place)?;
             } else {
-                self.write_value(out, &value, depth + 1)?;
+                self.write_value(out, &value, place)?;
             }
         }
         missing.write_rest(out, &mut first);
@@ -172,29 +217,31 @@ impl JsonEncoder {
     }
 
     /// Writes a grid position: anything with `x` and `y`, or a pair.
-    fn write_position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, place: RowPlace<'_>) -> PyResult<()> {
         let py = value.py();
         if value.is_instance_of::<PyDict>() || value.is_none() {
-            return self.write_value(out, value, depth);
+            return self.write_value(out, value, place);
         }
         let layout = self.find_layout(value)?;
         let pair = match &layout.shape {
-            ValueShape::Fields(fields) => return self.write_fields(out, value, fields, &NONE, depth),
+            ValueShape::Fields(fields) => return self.write_fields(out, value, fields, &NONE, place),
             ValueShape::Point => (value.getattr(intern!(py, "x"))?, value.getattr(intern!(py, "y"))?),
-            ValueShape::ToList => return self.write_position(out, &call_tolist(value)?, depth + 1),
+            ValueShape::ToList | ValueShape::Array => {
+                return self.write_position(out, &call_tolist(value)?, place.inside());
+            }
             ValueShape::Sequence if value.len()? == 2 => (value.get_item(0)?, value.get_item(1)?),
-            _ => return self.write_value(out, value, depth),
+            _ => return self.write_value(out, value, place),
         };
         out.extend_from_slice(b"{\"x\": ");
-        self.write_value(out, &pair.0, depth + 1)?;
+        self.write_value(out, &pair.0, place.inside())?;
         out.extend_from_slice(b", \"y\": ");
-        self.write_value(out, &pair.1, depth + 1)?;
+        self.write_value(out, &pair.1, place.inside())?;
         out.push(b'}');
         Ok(())
     }
 
-    fn write_value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
-        if depth > MAX_DEPTH {
+    fn write_value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, place: RowPlace<'_>) -> PyResult<()> {
+        if place.depth > MAX_DEPTH {
             return Err(PyValueError::new_err(format!("a record nested over {MAX_DEPTH} levels deep, or circular")));
         }
         // For speed: exact types first, which is all that a plain record holds.
@@ -217,20 +264,20 @@ impl JsonEncoder {
             return Ok(());
         }
         if let Ok(list) = value.cast::<PyList>() {
-            return self.write_items(out, list.iter(), depth);
+            return self.write_items(out, list.iter(), place);
         }
         if let Ok(dict) = value.cast::<PyDict>() {
-            return self.write_dict(out, dict, &NONE, depth);
+            return self.write_dict(out, dict, &NONE, place);
         }
-        self.write_other(out, value, depth)
+        self.write_other(out, value, place)
     }
 
-    fn write_other(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_other(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, place: RowPlace<'_>) -> PyResult<()> {
         let py = value.py();
         match &self.find_layout(value)?.shape {
-            ValueShape::Fields(fields) => self.write_fields(out, value, fields, &NONE, depth),
-            ValueShape::Dump => self.write_dict(out, &dump_model(value)?, &NONE, depth),
-            ValueShape::Mapping => self.write_dict(out, &as_dict(value)?, &NONE, depth),
+            ValueShape::Fields(fields) => self.write_fields(out, value, fields, &NONE, place),
+            ValueShape::Dump => self.write_dict(out, &dump_model(value)?, &NONE, place),
+            ValueShape::Mapping => self.write_dict(out, &as_dict(value)?, &NONE, place),
             ValueShape::Int => {
                 let plain = py.get_type::<PyInt>().call_method1(intern!(py, "__int__"), (value,))?;
                 write_integer(out, &plain)
@@ -241,11 +288,22 @@ impl JsonEncoder {
             }
             ValueShape::Str => write_text(out, value.cast::<PyString>()?),
             ValueShape::Sequence => match value.cast::<PyTuple>() {
-                Ok(tuple) => self.write_items(out, tuple.iter(), depth),
-                Err(_) => self.write_items(out, value.cast::<PyList>()?.iter(), depth),
+                Ok(tuple) => self.write_items(out, tuple.iter(), place),
+                Err(_) => self.write_items(out, value.cast::<PyList>()?.iter(), place),
             },
-            ValueShape::Enum => self.write_value(out, &value.getattr(intern!(py, "value"))?, depth + 1),
-            ValueShape::ToList => self.write_value(out, &call_tolist(value)?, depth + 1),
+            ValueShape::Enum => self.write_value(out, &value.getattr(intern!(py, "value"))?, place.inside()),
+            ValueShape::Single => {
+                #[allow(clippy::cast_possible_truncation)]
+                let float = value.extract::<f64>()? as f32;
+                if place.floats.is_double() {
+                    write_f64(out, f64::from(float))
+                } else {
+                    write_f32(out, float)
+                }
+                Ok(())
+            }
+            ValueShape::Array if self.elements.write_array(out, value, place.floats)? => Ok(()),
+            ValueShape::Array | ValueShape::ToList => self.write_value(out, &call_tolist(value)?, place.inside()),
             ValueShape::Point | ValueShape::Unknown => Err(not_json(value)?),
         }
     }
@@ -254,13 +312,13 @@ impl JsonEncoder {
         &self,
         out: &mut Vec<u8>,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
-        depth: usize,
+        place: RowPlace<'_>,
     ) -> PyResult<()> {
         let mut first = true;
         out.push(b'[');
-        for item in items {
+        for (i, item) in items.enumerate() {
             write_separator(out, &mut first);
-            self.write_value(out, &item, depth + 1)?;
+            self.write_value(out, &item, place.in_item(i))?;
         }
         out.push(b']');
         Ok(())
@@ -326,57 +384,6 @@ fn write_separator(out: &mut Vec<u8>, first: &mut bool) {
     if !std::mem::take(first) {
         out.extend_from_slice(b", ");
     }
-}
-
-/// A dict's key.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum JsonKey {
-    /// Text without lone surrogates, or a number as `json` writes it.
-    Plain(String),
-    /// Text with lone surrogates, as quoted JSON.
-    Quoted(Vec<u8>),
-}
-
-impl JsonKey {
-    fn equals(&self, name: &str) -> bool {
-        matches!(self, Self::Plain(text) if text == name)
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Plain(text) => write_str(out, text),
-            Self::Quoted(json) => out.extend_from_slice(json),
-        }
-    }
-}
-
-/// Converts a dict's key as `json` does: text as it is, numbers, bools and None as text.
-fn key_text(key: &Bound<'_, PyAny>) -> PyResult<JsonKey> {
-    let mut out = Vec::new();
-    if let Ok(text_key) = key.cast::<PyString>() {
-        if let Ok(plain) = text_key.to_str() {
-            return Ok(JsonKey::Plain(plain.to_owned()));
-        }
-        write_text(&mut out, text_key)?;
-        return Ok(JsonKey::Quoted(out));
-    }
-    if let Ok(bool) = key.cast::<PyBool>() {
-        return Ok(JsonKey::Plain(if bool.is_true() { "true" } else { "false" }.to_owned()));
-    }
-    if key.is_none() {
-        return Ok(JsonKey::Plain("null".to_owned()));
-    }
-    if let Ok(float) = key.cast::<PyFloat>() {
-        write_f64(&mut out, float.value());
-    } else if key.is_instance_of::<PyInt>() {
-        write_integer(&mut out, key)?;
-    } else {
-        return Err(PyTypeError::new_err(format!(
-            "keys must be str, int, float, bool or None, not {}",
-            key.get_type().fully_qualified_name()?
-        )));
-    }
-    Ok(JsonKey::Plain(String::from_utf8_lossy(&out).into_owned()))
 }
 
 /// Writes an int of any size.

@@ -47,6 +47,11 @@ pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
     new_exception(py, "RunNotFoundError", message, "run_dir_not_found", &[]).unwrap_or_else(|error| error)
 }
 
+/// Makes the exception for a call that cannot be meant.
+pub fn usage_error(py: Python<'_>, message: &str, code: &str) -> PyErr {
+    new_exception(py, "RunUsageError", message, code, &[]).unwrap_or_else(|error| error)
+}
+
 fn new_exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
     let made = py.import("capture_hook.errors")?.getattr(class)?.call1((escape_control(message),))?;
     made.setattr("code", code)?;

@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod encode;
+mod episodes;
 mod errors;
 mod ingest;
 mod place;
@@ -19,6 +20,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(report::validate_run_artifacts, module)?)?;
     recorder::register_functions(module)?;
+    module.add_class::<episodes::EpisodeWriter>()?;
     module.add_class::<ingest::Ingested>()?;
     module.add_function(wrap_pyfunction!(ingest::ingest_run, module)?)?;
     module.add_function(wrap_pyfunction!(ingest::find_runs, module)?)?;

@@ -9,15 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use capture_hook::formats::json;
+use capture_hook::formats::json::{JsonObject, JsonValue};
 use capture_hook::project::dir;
 use capture_hook::record;
 use capture_hook::record::{EncodedLine, RecordOptions, WaitMode};
+use capture_hook::run::layout::RUN_JSON;
 use memchr::memmem;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use crate::encode::{DefaultMembers, JsonEncoder};
+use crate::encode::{DefaultMembers, FloatTree, FloatWidth, JsonEncoder};
 use crate::errors::to_exception;
 use crate::place::{self, CodeArgs};
 
@@ -53,9 +55,15 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 ///         that exists. An existing run is continued in new shards.
 ///     rotate_size_bytes: begin a new shard (``steps.part0001.jsonl.gz``, …) once a file has grown to so many
 ///         compressed bytes; ``None`` or 0: never.
+///     schema: what the columns are, as in ``schema.json``: ``{"format": 1, "steps": {"x": {"dtype": "float64",
+///         "unit": "m"}}}``. Rows are then dicts of ``episode_id``, ``step`` (from 1), ``terminated``, ``truncated`` and the declared
+///         values; ``run.json`` is written at once, and leaving ``with``, :meth:`finalize` or the interpreter's
+///         exit ends the run. A run that is continued must have the same schema. Single-precision floats are written with
+///         the shortest digits that read back as the same bits.
 ///
 /// Raises:
 ///     ValueError: the experiment or the run id cannot be a directory's name.
+///     RunUsageError: the schema is not valid, or not that of the run which is continued.
 ///     CaptureHookError: ``capture-hook.toml`` of the project around `root_dir` is not valid.
 ///     RunIOError: the directory or its files cannot be made.
 #[pyclass(module = "capture_hook", frozen, weakref)]
@@ -63,20 +71,29 @@ pub struct RunRecorder {
     inner: Arc<record::RunRecorder>,
     root: PathBuf,
     rows: JsonEncoder,
+    /// Where floats are doubles, for runs with a schema.
+    floats: Option<DeclaredFloats>,
     defaults: Mutex<Arc<DefaultMembers>>,
     forks: u64,
+}
+
+/// The places of `float64` columns.
+struct DeclaredFloats {
+    steps: FloatTree,
+    episodes: FloatTree,
 }
 
 #[pymethods]
 impl RunRecorder {
     #[new]
-    #[pyo3(signature = (root_dir, *, experiment=None, run_id=None, rotate_size_bytes=None))]
+    #[pyo3(signature = (root_dir, *, experiment=None, run_id=None, rotate_size_bytes=None, schema=None))]
     fn new(
         py: Python<'_>,
         root_dir: PathBuf,
         experiment: Option<String>,
         run_id: Option<String>,
         rotate_size_bytes: Option<i64>,
+        schema: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let rotate = match rotate_size_bytes {
             None => None,
@@ -96,7 +113,8 @@ impl RunRecorder {
         options.rotate_size_bytes = rotate;
         options.rules = place::validate_options(dir::find_root(&options.root), CodeArgs::default())
             .map_err(|e| to_exception(py, e))?;
-        let schema_version = options.schema_version.as_str();
+        let encoder = JsonEncoder::with_unsorted_keys();
+        options.schema = schema.map(|schema| json_object(schema, &encoder)).transpose()?;
         let inner =
             Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| to_exception(py, error))?);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,14 +122,24 @@ impl RunRecorder {
         live.retain(|recorder| recorder.strong_count() > 0);
         live.push(Arc::downgrade(&inner));
         drop(live);
-        let defaults = DefaultMembers::new([("run_id", inner.key().run_id()), ("schema_version", schema_version)]);
-        Ok(Self {
+        let made = Self {
             root: inner.key().dir_under(&root_dir),
-            rows: JsonEncoder::with_sorted_keys(),
-            defaults: Mutex::new(Arc::new(defaults)),
+            rows: match inner.schema() {
+                None => JsonEncoder::with_sorted_keys().with_positions(),
+                Some(_) => JsonEncoder::with_sorted_keys(),
+            },
+            floats: inner.schema().map(|schema| DeclaredFloats {
+                steps: FloatTree::of_stream(&schema.steps),
+                episodes: FloatTree::of_stream(&schema.episodes),
+            }),
+            defaults: Mutex::new(Arc::new(Self::row_defaults(&inner, inner.schema_version()))),
             forks: FORKS.load(Ordering::Relaxed),
             inner,
-        })
+        };
+        if made.floats.is_some() && !made.inner.root().join(RUN_JSON).exists() {
+            made.write_run_meta(py, PyDict::new(py).as_any())?;
+        }
+        Ok(made)
     }
 
     /// The run's id.
@@ -151,15 +179,14 @@ impl RunRecorder {
         self.check_usable()?;
         let payload = meta_payload(meta)?;
         fill_system(&payload)?;
-        let mut text = Vec::new();
-        JsonEncoder::with_unsorted_keys().write_document(&mut text, &payload)?;
         // Through JSON text: the same conversions as for rows.
-        let value = json::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let object = value.as_object().ok_or_else(|| PyValueError::new_err("the run metadata is not an object"))?;
-        py.detach(|| self.inner.write_run_object(object)).map_err(|error| to_exception(py, error))?;
-        if let Some(version) = value.get("schema_version").and_then(json::JsonValue::as_str) {
-            let defaults = DefaultMembers::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
-            *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
+        let encoder = JsonEncoder::with_unsorted_keys();
+        let encoder = if self.floats.is_some() { encoder } else { encoder.with_positions() };
+        let object = json_object(payload.as_any(), &encoder)?;
+        py.detach(|| self.inner.write_run_object(&object)).map_err(|error| to_exception(py, error))?;
+        if let Some(version) = object.get("schema_version").and_then(JsonValue::as_str) {
+            *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) =
+                Arc::new(Self::row_defaults(&self.inner, version));
         }
         Ok(())
     }
@@ -280,21 +307,44 @@ impl RunRecorder {
         // Taken, not borrowed: `write_line` can run Python code that appends another row.
         let mut line = LINE.take();
         line.clear();
-        let formatted = self.rows.write_line(&mut line, rec, &defaults);
+        let floats = FloatWidth::of_row(self.floats.as_ref().map(|floats| match stream {
+            RowStream::Steps => &floats.steps,
+            RowStream::Episodes => &floats.episodes,
+        }));
+        let formatted = self.rows.write_line(&mut line, rec, &defaults, floats);
         let added = formatted.and_then(|()| {
             let row = match stream {
                 RowStream::Steps => EncodedLine::Step { json: &line, ends_episode: ends_episode(&line) },
                 RowStream::Episodes => EncodedLine::Episode { json: &line },
             };
-            // No room: wait for the disk with the GIL released, so that other Python threads go on.
-            let result = match self.inner.append_line(row, WaitMode::Never) {
-                Ok(false) => py.detach(|| self.inner.append_line(row, WaitMode::ForRoom)),
-                result => result,
-            };
-            result.map(|_| ()).map_err(|error| to_exception(py, error))
+            self.append_encoded(py, row)
         });
         LINE.set(line);
         added
+    }
+
+    /// Adds a formatted row.
+    pub(crate) fn append_encoded(&self, py: Python<'_>, row: EncodedLine<'_>) -> PyResult<()> {
+        self.check_usable()?;
+        // No room: wait for the disk with the GIL released, so that other Python threads go on.
+        let result = match self.inner.append_line(row, WaitMode::Never) {
+            Ok(false) => py.detach(|| self.inner.append_line(row, WaitMode::ForRoom)),
+            result => result,
+        };
+        result.map(|_| ()).map_err(|error| to_exception(py, error))
+    }
+
+    /// Where floats of steps are doubles; `None` without a schema.
+    pub(crate) fn step_floats(&self) -> Option<&FloatTree> {
+        self.floats.as_ref().map(|floats| &floats.steps)
+    }
+
+    /// What a row gets if it has none: nothing with a schema, since the run's own holds.
+    fn row_defaults(inner: &record::RunRecorder, schema_version: &str) -> DefaultMembers {
+        match inner.schema() {
+            Some(_) => DefaultMembers::default(),
+            None => DefaultMembers::new([("run_id", inner.key().run_id()), ("schema_version", schema_version)]),
+        }
     }
 
     fn check_usable(&self) -> PyResult<()> {
@@ -342,6 +392,17 @@ fn meta_payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     Ok(py.get_type::<PyDict>().call1((made,))?.cast_into::<PyDict>()?)
 }
 
+/// Converts a dict to an object of JSON, its members in their order.
+fn json_object(given: &Bound<'_, PyAny>, encoder: &JsonEncoder) -> PyResult<JsonObject> {
+    let mut text = Vec::new();
+    encoder.write_document(&mut text, given)?;
+    match json::parse(&text) {
+        Ok(JsonValue::Object(object)) => Ok(object),
+        Ok(other) => Err(PyTypeError::new_err(format!("{} instead of a dict", other.kind()))),
+        Err(error) => Err(PyValueError::new_err(error.to_string())),
+    }
+}
+
 /// Fills in `system` if it is missing, null or all nulls, as plume-nav-sim's recorders do.
 fn fill_system(payload: &Bound<'_, PyDict>) -> PyResult<()> {
     let py = payload.py();
@@ -368,14 +429,17 @@ fn fill_system(payload: &Bound<'_, PyDict>) -> PyResult<()> {
     payload.set_item("system", system)
 }
 
-/// Flushes all recorders; called when the interpreter ends.
+/// Flushes all recorders, and ends the runs with a schema; called when the interpreter ends.
 #[pyfunction]
 pub fn _flush_all(py: Python<'_>) {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
     py.detach(|| {
         for recorder in live.iter().filter_map(Weak::upgrade) {
             // The recorder reports the failure to the next call; at exit it cannot be reported.
-            let _ = recorder.flush();
+            let _ = match recorder.schema() {
+                Some(_) => recorder.finalize_run(false).map(drop),
+                None => recorder.flush(),
+            };
         }
     });
 }

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import capture_hook
+
 CORPUS = Path(os.environ["CAPTURE_HOOK_CORPUS"])
 COMMAND = os.environ["CAPTURE_HOOK_COMMAND"]
 CASES = sorted(case.name for case in CORPUS.iterdir() if case.is_dir())
@@ -41,6 +43,23 @@ def lines(run: Path, stem: str) -> list[str]:
 def rows(run: Path, stem: str) -> list[dict]:
     """A stem's rows."""
     return [json.loads(line) for line in lines(run, stem)]
+
+
+def meta(run: Path) -> dict:
+    """A run's `run.json`."""
+    return json.loads((run / "run.json").read_text())
+
+
+def schema(run: Path) -> dict:
+    """A run's `schema.json`."""
+    return json.loads((run / "schema.json").read_text())
+
+
+def assert_valid(run: Path) -> dict:
+    """Fails unless the run is valid; returns its report."""
+    report = capture_hook.validate_run_artifacts(run)
+    assert report["ok"], report["findings"]
+    return report
 
 
 def tree(path: Path) -> dict[str, bytes]:

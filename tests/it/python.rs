@@ -36,6 +36,11 @@ fn the_recorder_keeps_its_promises() {
 }
 
 #[test]
+fn a_recorder_with_a_schema_checks_and_keeps_it() {
+    pytest("test_recorder_schema.py");
+}
+
+#[test]
 fn what_a_recorder_leaves_on_disk_is_whole() {
     pytest("test_recorder_files.py");
 }

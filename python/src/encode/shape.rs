@@ -24,7 +24,11 @@ pub(super) enum ValueShape {
     Sequence,
     /// An enum member: its value.
     Enum,
-    /// A NumPy scalar or array, or anything else with `tolist`.
+    /// NumPy's single-precision scalar.
+    Single,
+    /// An array like NumPy's: its bytes, or `tolist`.
+    Array,
+    /// Another NumPy scalar, or anything else with `tolist`.
     ToList,
     /// Something with `x` and `y`, used as a position.
     Point,
@@ -78,12 +82,26 @@ pub(super) fn find_shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound
         return Ok(ValueShape::Fields(fields_of(py, names, sort_keys)));
     }
     if value.hasattr("tolist")? {
-        return Ok(ValueShape::ToList);
+        return find_array_shape(value, kind);
     }
     if value.hasattr("x")? && value.hasattr("y")? {
         return Ok(ValueShape::Point);
     }
     Ok(ValueShape::Unknown)
+}
+
+/// Tells NumPy's scalars from its arrays, which have all of their attributes but can be changed.
+fn find_array_shape(value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<ValueShape> {
+    let is_numpy = kind.module()? == "numpy";
+    if is_numpy && kind.name()? == "float32" {
+        return Ok(ValueShape::Single);
+    }
+    for name in ["dtype", "shape", "tobytes", "__setitem__"] {
+        if !value.hasattr(name)? {
+            return Ok(ValueShape::ToList);
+        }
+    }
+    Ok(ValueShape::Array)
 }
 
 /// Whether a pydantic model's JSON is not just its fields: serialisers, computed fields, excluded fields, extra members.
