@@ -1,6 +1,7 @@
 """Every simulation run a versioned, validated, findable dataset, from Python.
 
-Record a run with :class:`RunRecorder`, in the place of plume-nav-sim's; check one with :func:`validate_run_artifacts`;
+Record any environment's episodes with :func:`record`, :func:`record_vector` and :func:`record_parallel`, anything else with
+:class:`RunRecorder`, which also takes the place of plume-nav-sim's; check one with :func:`validate_run_artifacts`;
 take its rows as Arrow tables with :func:`load_steps` and :func:`load_episodes`; put it into the dataset with
 :func:`ingest`, or ten thousand with :func:`capture_hook.dask.ingest_many`. Git, DVC and the hooks are the business of the
 ``capture-hook`` command, which this package brings along.
@@ -19,6 +20,7 @@ from ._native import (
     load_steps,
     validate_run_artifacts,
 )
+from ._record import record, record_parallel, record_vector
 from .errors import CaptureHookError, InvalidRunError, RunIOError, RunNotFoundError, RunUsageError
 
 __all__ = [
@@ -35,5 +37,8 @@ __all__ = [
     "ingest",
     "load_episodes",
     "load_steps",
+    "record",
+    "record_parallel",
+    "record_vector",
     "validate_run_artifacts",
 ]

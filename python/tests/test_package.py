@@ -54,6 +54,14 @@ def test_the_package_is_typed(tmp_path):
         "path: Path = done.path\n"
         "names: list[str] = capture_hook.load_steps(root).column_names\n"
         "ready: bool = ingest_many([root], 'data/captures').ok\n"
+        "import gymnasium\n"
+        "with capture_hook.record(gymnasium.make('CartPole-v1'), root, experiment='e', info=['a'], names={'action': 'push'}) as env:\n"
+        "    env.reset(seed=1)\n"
+        "    run: Path | None = env.run_dir\n"
+        "with capture_hook.record_vector(gymnasium.make_vec('CartPole-v1'), root, experiment='e', success=lambda i, t: t) as batch:\n"
+        "    batch.reset(seed=[1, 2])\n"
+        "with capture_hook.RunRecorder(root, schema={'format': 1, 'steps': {}}) as declared:\n"
+        "    declared.append_step({'step': 1})\n"
     )
     # A user's program, strictly; and the package itself, but for the calls into Dask and pandas, which have no types.
     package = Path(capture_hook.__file__).parent
@@ -82,5 +90,5 @@ def test_everything_public_is_documented():
 
 
 def test_importing_it_imports_nothing_heavy():
-    code = "import sys, capture_hook; print(sorted({'numpy', 'pandas', 'pyarrow', 'distributed'} & set(sys.modules)))"
+    code = "import sys, capture_hook; heavy = {'numpy', 'pandas', 'pyarrow', 'distributed', 'gymnasium', 'pettingzoo'}; print(sorted(heavy & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

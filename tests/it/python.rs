@@ -1,5 +1,5 @@
 //! The Python package: built as `pip install ./python` builds it, installed, and tested from Python (`python/tests`) with
-//! the real plume-nav-sim, Gymnasium, Dask, pyarrow, Polars, pandas and DuckDB.
+//! the real plume-nav-sim, Gymnasium, MiniGrid, MuJoCo, PettingZoo, Dask, pyarrow, Polars, pandas and DuckDB.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +29,45 @@ const PACKAGES: &[&str] = &[
     "pydantic==2.14.3",
     "pytest==9.2.0",
 ];
+
+/// The environments that are recorded. They are apart, because the package must work without them.
+const ENVIRONMENTS: &[&str] = &[
+    "gymnasium==1.4.0",
+    // Gymnasium's MuJoCo environments need it.
+    "imageio==2.38.1",
+    "minigrid==3.2.0",
+    "mpe2==1.1.1",
+    "mujoco==4.0.0",
+    "numpy==2.4.6",
+    "pettingzoo==1.27.0",
+    "pyarrow==26.0.1",
+    "pytest==9.2.0",
+];
+
+#[test]
+fn gymnasium_environments_are_recorded_bit_by_bit() {
+    pytest_with_environments("test_record.py");
+}
+
+#[test]
+fn every_space_becomes_columns() {
+    pytest_with_environments("test_record_spaces.py");
+}
+
+#[test]
+fn vector_environments_are_recorded_in_every_autoreset_mode() {
+    pytest_with_environments("test_record_vector.py");
+}
+
+#[test]
+fn parallel_environments_are_recorded_by_agent() {
+    pytest_with_environments("test_record_parallel.py");
+}
+
+#[test]
+fn however_recording_ends_the_run_is_valid() {
+    pytest_with_environments("test_record_ends.py");
+}
 
 #[test]
 fn the_recorder_keeps_its_promises() {
@@ -82,6 +121,16 @@ fn root() -> &'static Path {
 /// Runs one file of `python/tests` on the installed package.
 fn pytest(file: &str) {
     let (python, site) = installed();
+    run_pytest(python, site, file);
+}
+
+/// Runs one file of `python/tests` with the environments.
+fn pytest_with_environments(file: &str) {
+    let (_, site) = installed();
+    run_pytest(&tools::venv("gym", ENVIRONMENTS).join("python"), site, file);
+}
+
+fn run_pytest(python: &Path, site: &Path, file: &str) {
     let temp = tempfile::Builder::new().prefix("capture-hook-py-").tempdir().unwrap();
     let mut command = Command::new(python);
     command
