@@ -1,15 +1,18 @@
 //! `check`: what the hooks ensure, checked without hooks: commits, trailers and tags are right, and their data is on
 //! the remote.
 
+mod lost_runs;
+
 use std::collections::{HashMap, HashSet};
 
+use self::lost_runs::check_lost_runs;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
 use crate::history::fetched_lists::FileListFetcher;
-use crate::history::{DatasetCommit, History, RunTag, RunTrailers, foreign, introduced, loss, tags};
+use crate::history::{DatasetCommit, History, RunTag, RunTrailers, foreign, introduced, tags};
 use crate::project::{GitTree, Project, ProjectError, Reporter, config, held, state};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -460,41 +463,4 @@ fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFind
             shell_quote(run_dir)
         ),
     }))
-}
-
-/// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
-fn check_lost_runs(
-    project: &Project,
-    commit: &Commit,
-    change: Option<&DatasetCommit>,
-    file_lists: &mut FileListFetcher<'_>,
-    findings: &mut Vec<CheckFinding>,
-) -> Result<(), ProjectError> {
-    let mut warn = |code, run: Option<RunKey>, message: String| {
-        let (commit, severity) = (Some(commit.id.clone()), CheckSeverity::Warning);
-        findings.push(CheckFinding { severity, code, commit, tag: None, run, message });
-    };
-    let removed = match change {
-        _ if commit.parents.len() > 1 => {
-            // A merge can drop runs without changing the dataset compared with one parent, and so may have no `change`.
-            let source = GitTree::Commit(commit.id.clone());
-            let loss =
-                loss::find_run_loss(project, &source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;
-            // For a commit that changes the dataset, this was reported already.
-            for version in loss.unknown.iter().filter(|_| change.is_none()) {
-                let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
-                let message =
-                    format!("cannot find out which runs the merge drops without the file list of {version}: {why}");
-                warn("not_in_clone", None, message);
-            }
-            loss.runs.into_iter().collect()
-        }
-        Some(change) => change.removed.clone(),
-        None => Vec::new(),
-    };
-    for run in removed {
-        let message = "a parent of the commit holds the run, but the commit does not".into();
-        warn("run_lost", Some(run), message);
-    }
-    Ok(())
 }
