@@ -12,6 +12,7 @@ mod file_names;
 pub mod gzip;
 mod ids;
 pub mod include;
+pub mod infer;
 pub mod layout;
 pub mod meta;
 pub mod open;

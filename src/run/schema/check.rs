@@ -13,7 +13,7 @@ pub(super) struct EpisodeDraft {
 }
 
 /// Names that the parquet files or the rows use already, in either stream.
-const RESERVED: [&str; 11] = [
+pub(in crate::run) const RESERVED: [&str; 11] = [
     "schema_version",
     "experiment",
     "run_id",
@@ -28,7 +28,7 @@ const RESERVED: [&str; 11] = [
 ];
 
 /// Names with a fixed meaning in steps, and their type.
-const STEP_MEANINGS: [(&str, ColumnType); 4] = [
+pub(in crate::run) const STEP_MEANINGS: [(&str, ColumnType); 4] = [
     ("reward", ColumnType::Float64),
     ("ts", ColumnType::Float64),
     ("seed", ColumnType::Int64),
@@ -36,7 +36,7 @@ const STEP_MEANINGS: [(&str, ColumnType); 4] = [
 ];
 
 /// Names with a fixed meaning in episodes, and their type.
-const EPISODE_MEANINGS: [(&str, ColumnType); 3] =
+pub(in crate::run) const EPISODE_MEANINGS: [(&str, ColumnType); 3] =
     [("success", ColumnType::Bool), ("duration_ms", ColumnType::Float64), ("agent", ColumnType::String)];
 
 /// Makes a schema of the declared columns.

@@ -4,6 +4,7 @@
 //! A run of schema version `2` declares its columns; runs of `0.1` and `1.0.0` have the columns of [`RunSchema::plume`].
 //! Readers, rules, batches and parquet follow the declaration. The format of `schema.json` is in `docs/schema.md`.
 
+mod agree;
 mod check;
 mod column;
 mod error;
@@ -19,6 +20,10 @@ mod tree;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::agree::{
+    ColumnDisagreement, PinFault, describe_type, find_disagreements, find_pin_faults, has_same_type,
+};
+pub(super) use self::check::{EPISODE_MEANINGS, RESERVED, STEP_MEANINGS};
 pub use self::column::{Bounds, Column, ColumnType, Equals, EqualsFunction, MetricKind, Storage};
 pub use self::error::{MAX_COLUMNS, MAX_ELEMENTS, MAX_SCHEMA_BYTES, SchemaError};
 pub use self::path::{PathStep, ValuePath};
