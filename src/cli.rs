@@ -61,6 +61,8 @@ pub enum CliCommand {
     Validate(commands::validate::Args),
     /// Write the manifest.json of a run that has none.
     Manifest(commands::manifest::Args),
+    /// Infer, show, check, compare and add schemas: which columns a run has.
+    Schema(commands::schema::Args),
     /// Put the selected run into the dataset (the stage's command).
     Ingest(commands::ingest::Args),
     /// Select, commit, and push runs: data first, then git.
@@ -229,6 +231,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Select(args) => commands::select::run(&app, &args),
         CliCommand::Validate(args) => commands::validate::run(&app, &args),
         CliCommand::Manifest(args) => commands::manifest::run(&app, &args),
+        CliCommand::Schema(args) => commands::schema::run(&app, &args),
         CliCommand::Ingest(args) => commands::ingest::run(&app, &args),
         CliCommand::Publish(args) => commands::publish::run(&app, &args),
         CliCommand::Push(args) => commands::push::run(&app, &args),

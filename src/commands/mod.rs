@@ -22,6 +22,7 @@ pub mod pull;
 pub mod push;
 pub mod resolve;
 pub mod runs;
+pub mod schema;
 pub mod select;
 pub mod show;
 pub mod status;

@@ -10,6 +10,7 @@ use crate::project::ProjectError;
 use crate::project::dir::ProjectDir;
 use crate::project::include::LooseFiles;
 use crate::run::discover::{LeftOut, RunDir};
+use crate::run::infer::infer_hints;
 use crate::run::resolve::ResolveError;
 use crate::support::path::normalize_path;
 use crate::support::text::format_plural;
@@ -72,6 +73,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.print_text(&validation::render_report(&report));
         }
         reports.push(report);
+    }
+    let undeclared = reports.iter().find(|report| report.errors.contains(&validate::Code::MissingSchema));
+    if let Some(report) = undeclared.filter(|_| !app.ui.json()) {
+        infer_hints(&report.run_dir).iter().for_each(|hint| app.ui.hint(hint));
     }
     // The reports name what is left out; how to take it is said once.
     let include = &project_dir.config.ingest.include;

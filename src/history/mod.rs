@@ -8,6 +8,7 @@
 pub mod catalog;
 pub mod changes;
 pub mod compare;
+pub mod declared;
 pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use crate::support::files::{read_file_within, remove_all};
 use crate::support::fs_error::{At, FsError, PathRefusal};
 use crate::support::git_dir::git_temp_dir;
-use crate::support::replace::{replace_dir_at, write_atomic_at};
+use crate::support::replace::{replace_dir_at, write_atomic_at, write_new_at};
 
 /// A project's root. Paths are relative to it; one with `..` is refused.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +124,13 @@ impl<'a> RootDir<'a> {
         let (dir, name) = self.with_path("write", file, self.open_parent(file))?;
         write_atomic_at(dir.as_fd(), &name, git_temp_dir(self.path).as_deref(), bytes)
             .at("write", &self.path.join(file))
+    }
+
+    /// Creates a file, whole or not at all; `false` if something has its name already, a link included.
+    pub fn write_new(&self, file: impl AsRef<Path>, bytes: &[u8]) -> Result<bool, FsError> {
+        let file = file.as_ref();
+        let (dir, name) = self.with_path("write", file, self.open_parent(file))?;
+        write_new_at(dir.as_fd(), &name, git_temp_dir(self.path).as_deref(), bytes).at("write", &self.path.join(file))
     }
 
     /// Creates a directory and its parents.

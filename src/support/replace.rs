@@ -32,8 +32,34 @@ pub(super) fn write_atomic_at(
     let existing = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
     let mode = match existing.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
         Some(stat) => Mode::from_raw_mode(stat.st_mode),
-        None => Mode::from_raw_mode(0o666) & !Mode::from_raw_mode(files::umask()),
+        None => new_file_mode(),
     };
+    write_aside(dir, temp_dir, mode, bytes, |file| file.rename_into(dir, name))
+}
+
+/// Creates the file `name` in `dir` with these bytes, as [`write_atomic_at`] does; `false` if something has its name
+/// already, which then stays as it is.
+pub(super) fn write_new_at(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    temp_dir: Option<&Path>,
+    bytes: &[u8],
+) -> io::Result<bool> {
+    write_aside(dir, temp_dir, new_file_mode(), bytes, |file| file.link_into(dir, name))
+}
+
+fn new_file_mode() -> Mode {
+    Mode::from_raw_mode(0o666) & !Mode::from_raw_mode(files::umask())
+}
+
+/// Writes a temporary file, synced, and lets `finish` give it its name in `dir`.
+fn write_aside<T>(
+    dir: BorrowedFd<'_>,
+    temp_dir: Option<&Path>,
+    mode: Mode,
+    bytes: &[u8],
+    finish: impl FnOnce(&mut TempFile<'_>) -> io::Result<T>,
+) -> io::Result<T> {
     let temp_dir = temp_dir.and_then(|temp_dir| open_temp_dir(temp_dir, dir));
     let mut temp_file = match temp_dir.as_ref().map(|temp_dir| TempFile::new(temp_dir.as_fd())) {
         Some(Ok(temp_file)) => temp_file,
@@ -44,8 +70,9 @@ pub(super) fn write_atomic_at(
     // Mode and bytes are on disk before the rename, or a crash could leave an empty file under the name.
     rustix::fs::fchmod(&temp_file.file, mode)?;
     temp_file.file.sync_all()?;
-    temp_file.rename_into(dir, name)?;
-    sync_dir(dir)
+    let finished = finish(&mut temp_file)?;
+    sync_dir(dir)?;
+    Ok(finished)
 }
 
 /// Opens the directory for temporary files; `None` if it is on another file system than `dir`, or cannot be opened.
@@ -87,6 +114,23 @@ impl TempFile<'_> {
         rustix::fs::renameat(self.dir, self.name.as_str(), dir, name)?;
         self.renamed = true;
         Ok(())
+    }
+
+    /// Gives the file a second name, unless that is taken. The first is removed on drop.
+    fn link_into(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+        match rustix::fs::linkat(self.dir, self.name.as_str(), dir, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            // File systems without hard links: nothing better than to look first.
+            Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK) => {
+                let is_free = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_err();
+                if is_free {
+                    self.rename_into(dir, name)?;
+                }
+                Ok(is_free)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

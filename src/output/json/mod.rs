@@ -7,6 +7,7 @@
 mod data;
 mod history;
 mod runs;
+mod schema;
 mod setup;
 
 pub use data::{
@@ -19,6 +20,10 @@ pub use runs::{
     DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, IngestJson, IngestedRunJson, ManifestJson, PlotJson,
     RunJson, RunsJson, SeedsJson, SelectJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
     ValidateJson,
+};
+pub use schema::{
+    ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,
+    SchemaInferJson, SchemaShowJson,
 };
 pub use setup::{
     CheckState, DemoJson, DemoStepJson, DoctorCheckJson, DoctorJson, InitJson, InitStepJson, InstallJson, SettingJson,

@@ -1,5 +1,6 @@
 //! An environment for one test: an empty HOME, no variable from outside, a scratch repository, real git and real DVC.
 
+mod declared_runs;
 mod fixtures;
 mod project;
 mod warm_dvc;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+pub use declared_runs::{schema_of, write_gzip};
 pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type};
 
 use crate::limits::{self, Watch};

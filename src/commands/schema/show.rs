@@ -1,0 +1,108 @@
+//! `capture-hook schema show`: the columns of a run, as a table.
+
+use anstyle::Style;
+
+use crate::app::{App, CommandOutcome};
+use crate::error::Error;
+use crate::history::declared::find_schema;
+use crate::output::StyledText;
+use crate::output::json::{SchemaColumnJson, SchemaShowJson};
+use crate::output::table::{Column, TextTable};
+
+/// Arguments of `schema show`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  capture-hook schema show cartpole/r1
+  capture-hook schema show capture/cartpole/r1@v2      a tag: the schema as that commit has it
+  capture-hook schema show schemas/cartpole.json       a file
+  capture-hook --json schema show latest | jq '.steps[].column'")]
+pub struct Args {
+    /// The run, its tag, or a schema's file.
+    #[arg(value_name = "RUN", default_value = "latest", add = crate::commands::complete::run_and_tag_candidates())]
+    run: String,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Runs the command.
+pub(super) fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let found = find_schema(&app.cwd, &app.env, &args.run)?;
+    let shown = SchemaShowJson::of_schema(&found.name, found.is_declared, &found.schema);
+    if app.ui.json() {
+        app.ui.print_json(&shown);
+    } else {
+        app.ui.print_text(&render_text(&shown, app.ui.terminal_width()));
+    }
+    Ok(CommandOutcome::Done)
+}
+
+fn render_text(shown: &SchemaShowJson, width: usize) -> StyledText {
+    let mut out = StyledText::new();
+    out.push_styled(BOLD, &shown.of);
+    if !shown.declared {
+        out.push_str("  ").push_styled(DIM, "built in: plume-nav-sim, schema versions 0.1 and 1.0.0");
+    } else if let Some(name) = &shown.name {
+        out.push_str("  ").push_styled(DIM, name);
+    }
+    out.end_line();
+    if let Some(description) = &shown.description {
+        out.push_str(description).end_line();
+    }
+    if shown.reset_rows {
+        out.push_str("step 0 is the state after reset(): any column can be absent there").end_line();
+    }
+    for (name, columns) in [("STEPS", &shown.steps), ("EPISODES", &shown.episodes)] {
+        if columns.is_empty() {
+            continue;
+        }
+        out.end_line();
+        let title = if name == "STEPS" { Column::Left("STEPS") } else { Column::Left("EPISODES") };
+        let heads = [title, Column::Left("TYPE"), Column::Left("UNIT"), Column::Left("PATH"), Column::Left("RULES")];
+        let mut table = TextTable::new(heads.into_iter().chain([Column::Shrink("WHAT IT IS")]));
+        for column in columns {
+            // A path that is the name says nothing new.
+            let path = if column.path == column.column { "" } else { &column.path };
+            table.push_row([
+                column.column.as_str().into(),
+                type_text(column).into(),
+                column.unit.as_deref().unwrap_or_default().into(),
+                path.into(),
+                rules_text(column).into(),
+                column.description.as_deref().unwrap_or_default().into(),
+            ]);
+        }
+        out.push_text(&table.render_text(width));
+    }
+    out
+}
+
+fn type_text(column: &SchemaColumnJson) -> String {
+    let sizes = column.shape.as_ref().map(|sizes| sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    format!("{}{}", column.dtype, sizes.map(|sizes| format!("[{sizes}]")).unwrap_or_default())
+}
+
+fn rules_text(column: &SchemaColumnJson) -> String {
+    let mut rules = Vec::new();
+    if column.nullable {
+        rules.push("nullable".to_owned());
+    }
+    match (&column.min, &column.max) {
+        (Some(min), Some(max)) => rules.push(format!("{min} to {max}")),
+        (Some(min), None) => rules.push(format!("from {min}")),
+        (None, Some(max)) => rules.push(format!("up to {max}")),
+        (None, None) => {}
+    }
+    if !column.finite {
+        rules.push("NaN allowed".into());
+    }
+    if !column.allowed.is_empty() {
+        rules.push(column.allowed.join("|"));
+    }
+    rules.extend(column.equals.as_ref().map(|equals| format!("= {equals}")));
+    if !column.metrics.is_empty() {
+        rules.push(format!("metrics: {}", column.metrics.join(" ")));
+    }
+    rules.join(", ")
+}
