@@ -7,6 +7,7 @@ use capture_hook::error::Error;
 use capture_hook::git::Repo;
 use capture_hook::project::config;
 use capture_hook::project::config::Config;
+use capture_hook::project::pins::read_pinned_schemas;
 use capture_hook::support::beneath::RootDir;
 use capture_hook::support::env::Env;
 use capture_hook::support::limits;
@@ -57,17 +58,19 @@ pub fn display_path(path: &Path, root: Option<&Path>) -> String {
 }
 
 /// Returns which findings count, by the caller or else the project's `capture-hook.toml`; and which files belong to a
-/// run, by that file.
+/// run and which schemas are pinned, by that file.
 pub fn validate_options(root: Option<&Path>, codes: CodeArgs) -> Result<ValidateOptions, Error> {
     let read = |root| RootDir::new(root).read(config::FILE, limits::TEXT);
     let settings = match root.map(read).transpose()?.flatten() {
         Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
         None => Config::default(),
     };
+    let pins = root.map(|root| read_pinned_schemas(root, &settings)).transpose()?.unwrap_or_default();
     let by = if codes.ignore.is_some() { "the caller" } else { config::FILE };
     let ignore = codes.ignore.unwrap_or(settings.validate.ignore);
     let deny = codes.deny.unwrap_or(settings.validate.deny);
     let mut options = ValidateOptions::new(&ignore, &deny, by)?;
     options.include = settings.ingest.include;
+    options.pins = pins;
     Ok(options)
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, ExitKind};
 use crate::output::json::{SettingJson, SettingValueJson, SettingsJson};
 use crate::output::table::{Column, TextTable as Rows};
 use crate::project::config::{Config, FILE};
+use crate::project::pins::{pin_key, read_pinned_schemas};
 use crate::project::{PIPELINE_FILE, Project};
 use crate::run::include;
 use crate::setup::include::add_include_dependency;
@@ -29,6 +30,7 @@ Examples:
   capture-hook config set pull.max_bytes 5GiB
   capture-hook config set validate.ignore unknown_field,time_goes_back
   capture-hook config set ingest.include '*.mp4,video/**'
+  capture-hook config set experiments.cartpole.schema schemas/cartpole.json
 
 Settings are in capture-hook.toml in the project's root. Commit it to share them with your team.
 No setting there names a program to run; the dvc program is set by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
@@ -126,6 +128,56 @@ const SETTINGS: &[SettingSpec] = &[
     },
 ];
 
+/// A setting by its key.
+#[derive(Clone, Copy)]
+enum Setting<'a> {
+    /// One that always exists.
+    Known(&'static SettingSpec),
+    /// `experiments.NAME.schema`, by the experiment's name.
+    ExperimentSchema(&'a str),
+}
+
+impl Setting<'_> {
+    fn key(&self) -> String {
+        match self {
+            Self::Known(spec) => spec.key.to_owned(),
+            Self::ExperimentSchema(experiment) => pin_key(experiment),
+        }
+    }
+
+    /// The keys in the file, outermost first. An experiment's name can have dots in it.
+    fn path(&self) -> Vec<&str> {
+        match self {
+            Self::Known(spec) => spec.key.split('.').collect(),
+            Self::ExperimentSchema(experiment) => vec!["experiments", experiment, "schema"],
+        }
+    }
+
+    fn kind(&self) -> SettingType {
+        match self {
+            Self::Known(spec) => spec.kind,
+            Self::ExperimentSchema(_) => SettingType::Text,
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self {
+            Self::Known(spec) => spec.about,
+            Self::ExperimentSchema(_) => "the schema that each run must satisfy",
+        }
+    }
+
+    fn value(&self, config: &Config) -> SettingValueJson {
+        match self {
+            Self::Known(spec) => (spec.value)(config),
+            Self::ExperimentSchema(experiment) => {
+                let schema = config.experiments.get(*experiment).and_then(|settings| settings.schema.clone());
+                SettingValueJson::Text(schema.unwrap_or_default())
+            }
+        }
+    }
+}
+
 /// Candidates for the name of a setting.
 fn setting_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| SETTINGS.iter().map(|spec| CompletionCandidate::new(spec.key)).collect())
@@ -149,7 +201,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn list_settings(app: &App, text: &str) -> Result<(), Error> {
     let (config, document) = parse_settings(text)?;
-    let settings: Vec<SettingJson> = SETTINGS.iter().map(|spec| describe_setting(spec, &config, &document)).collect();
+    let known = SETTINGS.iter().map(Setting::Known);
+    let pinned = config.experiments.keys().map(|experiment| Setting::ExperimentSchema(experiment));
+    let settings: Vec<SettingJson> =
+        known.chain(pinned).map(|setting| describe_setting(&setting, &config, &document)).collect();
     if app.ui.json() {
         app.ui.print_json(&SettingsJson { settings });
         return Ok(());
@@ -164,9 +219,9 @@ fn list_settings(app: &App, text: &str) -> Result<(), Error> {
 }
 
 fn get_setting(app: &App, text: &str, key: &str) -> Result<(), Error> {
-    let spec = find_setting(key)?;
+    let setting = find_setting(key)?;
     let (config, document) = parse_settings(text)?;
-    let setting = describe_setting(spec, &config, &document);
+    let setting = describe_setting(&setting, &config, &document);
     if app.ui.json() {
         app.ui.print_json(&SettingsJson { settings: vec![setting] });
     } else {
@@ -176,17 +231,20 @@ fn get_setting(app: &App, text: &str, key: &str) -> Result<(), Error> {
 }
 
 fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str) -> Result<(), Error> {
-    let spec = find_setting(key)?;
+    let setting = find_setting(key)?;
     let (before, mut document) = parse_settings(text)?;
-    set_value(&mut document, spec, value)?;
+    set_value(&mut document, &setting, value)?;
     let new = document.to_string();
     // Before the first write: a file that is not valid would fail in every command that reads it.
     let config = Config::parse(&new).map_err(|error| {
         let message = format!("`{value}` is not a valid value for {key}: {}", error.message);
-        Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
+        Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", setting.about()))
     })?;
     validate::ValidateOptions::new(&config.validate.ignore, &config.validate.deny, FILE)?;
-    let dvc_yaml = match (spec.key, Project::open(&app.cwd, &app.env)) {
+    if matches!(setting, Setting::ExperimentSchema(_)) {
+        read_pinned_schemas(files.path(), &config)?;
+    }
+    let dvc_yaml = match (key, Project::open(&app.cwd, &app.env)) {
         // The stage depends on it, so that DVC sees what changes it.
         (include::SETTING_KEY, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
             add_include_dependency(&project)?
@@ -200,21 +258,22 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
     if let Some(bytes) = &dvc_yaml {
         files.write_atomic(PIPELINE_FILE, bytes)?;
     }
-    let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
+    let ignored = match (key, Project::open(&app.cwd, &app.env)) {
         ("results_dir", Ok(project)) => Some(setup::ignore_results(&project, &config.results_dir)?),
         _ => None,
     };
     let ignored = ignored.filter(|step| step.changed);
     if app.ui.json() {
-        app.ui.print_json(&SettingsJson { settings: vec![describe_setting(spec, &config, &document)] });
+        app.ui.print_json(&SettingsJson { settings: vec![describe_setting(&setting, &config, &document)] });
     } else {
-        let (old, new) = (display_value(&(spec.value)(&before)), display_value(&(spec.value)(&config)));
+        let (old, new) = (display_value(&setting.value(&before)), display_value(&setting.value(&config)));
         app.ui.print_line(&format!("{key}: {old} -> {new}"));
         if let Some(step) = &ignored {
             app.ui.status(&format!("{}: {}", step.what, step.note));
         }
         let also = dvc_yaml.map(|_| PIPELINE_FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
-        let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
+        let pinned = Some(value).filter(|file| matches!(setting, Setting::ExperimentSchema(_)) && !file.is_empty());
+        let changed = [FILE].into_iter().chain(also).chain(pinned).map(shell_quote).collect::<Vec<_>>().join(" ");
         app.ui.hint(&format!("share it with your team: `git add {changed}`, then commit"));
     }
     Ok(())
@@ -237,9 +296,13 @@ fn parse_settings(text: &str) -> Result<(Config, DocumentMut), Error> {
     Ok((config, document))
 }
 
-fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
+fn find_setting(key: &str) -> Result<Setting<'_>, Error> {
     if let Some(spec) = SETTINGS.iter().find(|spec| spec.key == key) {
-        return Ok(spec);
+        return Ok(Setting::Known(spec));
+    }
+    let of_experiment = key.strip_prefix("experiments.").and_then(|rest| rest.rsplit_once('.'));
+    if let Some((experiment, "schema")) = of_experiment.filter(|(experiment, _)| !experiment.is_empty()) {
+        return Ok(Setting::ExperimentSchema(experiment));
     }
     let spellings = SETTINGS.iter().flat_map(|spec| {
         // The last part alone is a likely way to type a setting: `max_bytes` for `pull.max_bytes`.
@@ -247,36 +310,38 @@ fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
         [(spec.key, spec.key), (last, spec.key)]
     });
     let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
-    if let Some(near) = find_near(key, spellings).first() {
+    if let Some((experiment, _)) = of_experiment {
+        error = error.hint(format!("did you mean `{}`?", pin_key(experiment)));
+    } else if let Some(near) = find_near(key, spellings).first() {
         error = error.hint(format!("did you mean `{near}`?"));
     }
     Err(error.hint("see every setting: `capture-hook config list`"))
 }
 
-fn describe_setting(spec: &SettingSpec, config: &Config, document: &DocumentMut) -> SettingJson {
+fn describe_setting(setting: &Setting<'_>, config: &Config, document: &DocumentMut) -> SettingJson {
     let mut item: Option<&Item> = Some(document.as_item());
-    for part in spec.key.split('.') {
+    for part in setting.path() {
         item = item.and_then(|item| item.get(part));
     }
     SettingJson {
-        key: spec.key.into(),
-        value: (spec.value)(config),
+        key: setting.key(),
+        value: setting.value(config),
         source: if item.is_some_and(|item| !item.is_none()) { FILE } else { "default" },
-        default: (spec.value)(&Config::default()),
-        about: spec.about,
+        default: setting.value(&Config::default()),
+        about: setting.about(),
     }
 }
 
 /// Puts a value into the document, in its old place or in its section. Comments are kept.
-fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Result<(), Error> {
+fn set_value(document: &mut DocumentMut, setting: &Setting<'_>, value: &str) -> Result<(), Error> {
     let invalid_value = |expected: &str| {
         Error::new(
             ExitKind::Usage,
             "invalid_value",
-            format!("`{value}` is not a valid value for {}: {expected}", spec.key),
+            format!("`{value}` is not a valid value for {}: {expected}", setting.key()),
         )
     };
-    let new = match spec.kind {
+    let new = match setting.kind() {
         SettingType::Text => toml_edit::Value::from(value),
         SettingType::Flag => match value {
             "true" | "yes" | "on" => true.into(),
@@ -291,14 +356,18 @@ fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Res
             toml_edit::Value::Array(items.collect())
         }
     };
-    let (table, name) = match spec.key.split_once('.') {
-        None => (document.as_table_mut() as &mut dyn toml_edit::TableLike, spec.key),
-        Some((section, name)) => {
-            let item = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
-            let table = item.as_table_like_mut().ok_or_else(|| invalid_value("its section is not a table"))?;
-            (table, name)
-        }
-    };
+    let path = setting.path();
+    let Some((name, sections)) = path.split_last() else { return Ok(()) };
+    let mut table = document.as_table_mut() as &mut dyn toml_edit::TableLike;
+    for (depth, section) in sections.iter().enumerate() {
+        let item = table.entry(section).or_insert_with(|| {
+            let mut section = Table::new();
+            // `[experiments.cartpole]` needs no `[experiments]` above it.
+            section.set_implicit(depth + 1 < sections.len());
+            Item::Table(section)
+        });
+        table = item.as_table_like_mut().ok_or_else(|| invalid_value("its section is not a table"))?;
+    }
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
             // The decor is the spaces around the value and the comment after it.
@@ -336,6 +405,7 @@ fn parse_bytes(text: &str) -> Option<i64> {
 
 fn display_value(value: &SettingValueJson) -> String {
     match value {
+        SettingValueJson::Text(text) if text.is_empty() => "(none)".into(),
         SettingValueJson::Text(text) => text.clone(),
         SettingValueJson::Flag(flag) => flag.to_string(),
         SettingValueJson::Bytes(bytes) => bytes.to_string(),
@@ -351,7 +421,7 @@ mod tests {
 
     fn text_after_set(text: &str, key: &str, value: &str) -> String {
         let (_, mut document) = parse_settings(text).unwrap();
-        set_value(&mut document, find_setting(key).unwrap(), value).unwrap();
+        set_value(&mut document, &find_setting(key).unwrap(), value).unwrap();
         document.to_string()
     }
 
@@ -364,6 +434,20 @@ mod tests {
         );
         assert_eq!(text_after_set("", "pull.max_bytes", "2GiB"), "[pull]\nmax_bytes = 2147483648\n");
         assert_eq!(text_after_set("push.policy = \"off\"\n", "push.policy", "warn"), "push.policy = \"warn\"\n");
+    }
+
+    #[test]
+    fn a_pinned_schema_is_a_setting_of_its_experiment() {
+        let text = "[push]\npolicy = \"warn\"\n";
+        let pinned = text_after_set(text, "experiments.v1.0.schema", "schemas/c.json");
+        assert_eq!(pinned, format!("{text}\n[experiments.\"v1.0\"]\nschema = \"schemas/c.json\"\n"));
+        let unpinned = text_after_set(&pinned, "experiments.v1.0.schema", "");
+        assert_eq!(unpinned, pinned.replace("schemas/c.json", ""));
+        let (config, document) = parse_settings(&pinned).unwrap();
+        let setting = describe_setting(&find_setting("experiments.v1.0.schema").unwrap(), &config, &document);
+        assert_eq!((setting.key.as_str(), setting.source), ("experiments.v1.0.schema", FILE));
+        let error = find_setting("experiments.v1.schma").err().unwrap();
+        assert_eq!(error.hints()[0], "did you mean `experiments.v1.schema`?");
     }
 
     #[test]
@@ -380,7 +464,7 @@ mod tests {
                    [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n";
         let (config, document) = parse_settings(all).unwrap();
         for spec in SETTINGS {
-            let setting = describe_setting(spec, &config, &document);
+            let setting = describe_setting(&Setting::Known(spec), &config, &document);
             assert_eq!(setting.source, FILE, "{}", spec.key);
             assert_ne!(setting.value, setting.default, "{}", spec.key);
         }

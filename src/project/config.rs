@@ -3,12 +3,18 @@
 //! Order: flag, environment, file, default; every value knows its source. Unknown keys are refused, and no key names
 //! a program: a cloned repository must not choose what we run.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::run::include::{IncludePatterns, SETTING_FILE};
+use crate::run::why_unsafe;
+use crate::support::names::is_safe_path;
 use crate::support::plain_text::too_much_to_read;
+use crate::support::text::find_near;
 
 /// The settings' file name, at the root of the DVC project.
 pub const FILE: &str = SETTING_FILE;
@@ -53,6 +59,8 @@ pub struct Config {
     pub push: PushConfig,
     /// `[validate]`
     pub validate: ValidateConfig,
+    /// `[experiments.NAME]`
+    pub experiments: BTreeMap<String, ExperimentConfig>,
 }
 
 impl Default for Config {
@@ -64,6 +72,7 @@ impl Default for Config {
             pull: PullConfig::default(),
             push: PushConfig::default(),
             validate: ValidateConfig::default(),
+            experiments: BTreeMap::new(),
         }
     }
 }
@@ -111,6 +120,24 @@ pub struct ValidateConfig {
     pub deny: Vec<String>,
 }
 
+/// `[experiments.NAME]`: what holds for the runs of one experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExperimentConfig {
+    /// The file of the schema that each run must satisfy; none without, and if it is empty.
+    #[serde(deserialize_with = "read_schema_path")]
+    pub schema: Option<String>,
+}
+
+/// Reads a path that stays in the project.
+fn read_schema_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let path = String::deserialize(from)?;
+    if !path.is_empty() && !is_safe_path(&path) {
+        return Err(D::Error::custom(format!("the schema `{}` is outside the project", path.escape_debug())));
+    }
+    Ok(Some(path).filter(|path| !path.is_empty()))
+}
+
 /// A settings file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{FILE}{}: {message}", line.map(|l| format!(":{l}")).unwrap_or_default())]
@@ -136,10 +163,31 @@ impl Config {
         let line_of = |span: Option<std::ops::Range<usize>>| {
             span.map(|s| text[..s.start.min(text.len())].bytes().filter(|b| *b == b'\n').count() + 1)
         };
-        toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| ConfigError {
+        let config: Self = toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| ConfigError {
             line: line_of(error.span()),
-            message: error.message().trim().to_owned(),
-        })
+            message: with_suggestion(error.message().trim()),
+        })?;
+        // A run of such an experiment cannot exist, so that the setting would never do anything.
+        let unsafe_name = config.experiments.keys().find_map(|name| Some((name, why_unsafe(name)?)));
+        match unsafe_name {
+            Some((name, why)) => {
+                let message = format!("the experiment `{}` in [experiments] {why}", name.escape_debug());
+                Err(ConfigError { line: None, message })
+            }
+            None => Ok(config),
+        }
+    }
+}
+
+/// Adds the key that was probably meant to the message about an unknown one.
+fn with_suggestion(message: &str) -> String {
+    // How `serde` words it: "unknown field `x`, expected one of `a`, `b`".
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next().filter(|_| message.starts_with("unknown field `"));
+    let near = unknown.and_then(|unknown| find_near(unknown, names.map(|name| (name, name))).first().copied());
+    match near {
+        Some(near) => format!("{message}; did you mean `{near}`?"),
+        None => message.to_owned(),
     }
 }
 
@@ -165,6 +213,26 @@ mod tests {
         let error = Config::parse("[ingest]\ninclude = [\"*.mp4\", \"../x\"]\n").unwrap_err();
         assert_eq!(error.line, Some(2), "{error}");
         assert!(error.message.contains("`../x`"), "{error}");
+    }
+
+    #[test]
+    fn an_experiment_pins_a_schema_in_the_project() {
+        let config =
+            Config::parse("[experiments.cartpole]\nschema = \"schemas/c.json\"\n[experiments.x]\nschema = \"\"\n");
+        let experiments = config.unwrap().experiments;
+        assert_eq!(experiments["cartpole"].schema.as_deref(), Some("schemas/c.json"));
+        assert_eq!(experiments["x"].schema, None);
+        for (text, line, why) in [
+            ("[experiments.cartpole]\nschma = \"x\"\n", Some(2), "did you mean `schema`?"),
+            ("[experimets.cartpole]\nschema = \"x\"\n", Some(1), "did you mean `experiments`?"),
+            ("[experiments.c]\nschema = \"../x\"\n", Some(2), "`../x` is outside the project"),
+            ("[experiments.c]\nschema = \"/x\"\n", Some(2), "`/x` is outside the project"),
+            ("[experiments.c]\nschema = 1\n", Some(2), "expected a string"),
+            ("[experiments.\"a/b\"]\nschema = \"x\"\n", None, "the experiment `a/b` in [experiments] "),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.line == line && error.message.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl ProjectDir {
 
     /// Which findings count.
     pub fn validate_options(&self) -> Result<ValidateOptions, ProjectError> {
-        Ok(super::validation_options(&self.config)?)
+        super::validation_options(&self.root, &self.config)
     }
 
     /// The stage as `dvc.yaml` writes it; `None` if there is none.

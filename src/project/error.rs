@@ -12,6 +12,7 @@ use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;
 use crate::git::GitError;
 use crate::project::config::ConfigError;
+use crate::project::pins::PinError;
 use crate::run::dataset_dir::MisplacedDataset;
 use crate::run::resolve::ResolveError;
 use crate::support::fs::FsError;
@@ -118,6 +119,9 @@ pub enum ProjectError {
     /// `capture-hook.toml`.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A schema that `capture-hook.toml` pins.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// DVC's settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -204,6 +208,7 @@ impl Explain for ProjectError {
                 .hint("add it by hand; to see how it must look, run `capture-hook init` in an empty repository"),
             Self::Git(error) => error.explain(),
             Self::Config(error) => error.explain(),
+            Self::Pin(error) => error.explain(),
             Self::Settings(error) => error.explain(),
             Self::Stage(error) => error.explain(),
             Self::Params(error) => error.explain(),

@@ -10,6 +10,7 @@ mod error;
 pub mod held;
 pub mod include;
 pub mod mutex;
+pub mod pins;
 pub mod programs;
 pub mod select;
 pub mod state;
@@ -34,7 +35,7 @@ use crate::support::limits;
 use crate::support::path::to_slashes;
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
-use crate::validate::{IgnoredFinding, OptionsError, ValidateOptions, ValidationReport};
+use crate::validate::{IgnoredFinding, ValidateOptions, ValidationReport};
 
 pub use crate::dataset::record::DatasetRecord;
 pub use crate::dvc::lockfile::FILE as LOCKFILE;
@@ -330,7 +331,7 @@ pub fn path_to_project(project: &Project, other: &str) -> String {
 
 /// Which findings count, and which files belong to a run, by the working tree's settings.
 pub fn read_validation_options(project: &Project) -> Result<ValidateOptions, ProjectError> {
-    Ok(validation_options(&project.read_config()?)?)
+    validation_options(&project.root, &project.read_config()?)
 }
 
 /// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the path to it, and `.dvc` is no
@@ -342,10 +343,11 @@ pub fn local_settings_are_own(project: &Project) -> bool {
     !another && matches!(project.repo.index_covers(&project.git_path(".dvc/config.local")), Ok(false))
 }
 
-/// Which findings count, and which files belong to a run.
-pub fn validation_options(config: &Config) -> Result<ValidateOptions, OptionsError> {
+/// Which findings count, which files belong to a run, and which schemas are pinned, by these settings of a project.
+pub fn validation_options(root: &Path, config: &Config) -> Result<ValidateOptions, ProjectError> {
     let mut options =
         ValidateOptions::new(&config.validate.ignore, &config.validate.deny, crate::project::config::FILE)?;
     options.include = config.ingest.include.clone();
+    options.pins = pins::read_pinned_schemas(root, config)?;
     Ok(options)
 }

@@ -4,6 +4,7 @@
 //! [`RowSink`]; [`validate_run`] is the same pass without a sink. Bad data is a finding in the [`ValidationReport`],
 //! never an `Err`: an error means that the disk or the sink failed. A run is never changed here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct ValidateOptions {
     named_by: String,
     /// The files beside the recorder's that belong to the run.
     pub include: IncludePatterns,
+    /// The schema that each run of an experiment must satisfy, by the experiment's name.
+    pub pins: BTreeMap<String, Arc<RunSchema>>,
     /// Hash every file, as a manifest needs; else only files whose hash the recorder's manifest has.
     pub hash: bool,
     /// Use the calling thread alone, because other runs are read at the same time; else several threads share the work.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::lines::NamedFile;
 use super::{FileStamps, small_file};
+use crate::run::RunKey;
 use crate::run::include::may_be_included;
-use crate::run::layout::{EPISODES, RunLayout, RunStream};
-use crate::run::schema::{RunSchema, SCHEMA_JSON};
+use crate::run::layout::{EPISODES, RUN_JSON, RunLayout, RunStream};
+use crate::run::schema::{RunSchema, SCHEMA_JSON, find_pin_faults};
 use crate::support::fs::FsError;
+use crate::validate::ValidateOptions;
 use crate::validate::code::Code;
 use crate::validate::findings::{FindingCollector, LineRef};
 use crate::validate::rows::{line_ref, shorten_text};
@@ -45,6 +47,23 @@ pub(super) fn take_declaration(
             });
             Ok(None)
         }
+    }
+}
+
+/// Reports what keeps a run from satisfying the schema that the settings pin for its experiment.
+pub(super) fn check_pin(
+    key: &RunKey,
+    schema: &RunSchema,
+    options: &ValidateOptions,
+    findings: &mut FindingCollector<'_>,
+) {
+    let Some(pin) = options.pins.get(key.experiment()) else { return };
+    let name = if schema.is_plume() { RUN_JSON } else { SCHEMA_JSON };
+    let line_ref = LineRef { file: Some(findings.register_file(name)), ..LineRef::default() };
+    for fault in find_pin_faults(schema, pin) {
+        findings.add_finding(Code::SchemaPin, line_ref, || {
+            format!("{fault}; experiments.{}.schema pins it", key.experiment())
+        });
     }
 }
 

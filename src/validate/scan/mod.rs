@@ -93,6 +93,9 @@ pub(super) fn scan_run_dir(
     if version.is_declared() {
         schema = declaration::take_declaration(&mut layout, &mut stamps, &mut findings)?;
     }
+    if let (Some(key), Some(schema)) = (&key, &schema) {
+        declaration::check_pin(key, schema, options, &mut findings);
+    }
     // Without its declaration a row cannot be read; the streams are left alone.
     let is_readable = schema.is_some();
     let schema = schema.unwrap_or_else(RunSchema::plume);
