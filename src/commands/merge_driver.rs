@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, CommandOutcome};
+use crate::commit::ALLOW_SCHEMA_CHANGE;
 use crate::commit::merge::{merge_and_store_lists, preferred_side};
 use crate::dataset::merge;
 use crate::dataset::merge::lockfile::MergeSide;
@@ -104,6 +105,7 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
             .unwrap_or(7),
         preferred: favored.unwrap_or(preferred),
         favored,
+        allows_schema_change: repo.config_bool(ALLOW_SCHEMA_CHANGE)? == Some(true),
         remade,
         path,
         labels: labels.map(display_label),

@@ -2,7 +2,7 @@
 
 use super::ingest_work::{IngestWork, PATIENCE};
 use super::{
-    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, staging,
+    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, schemas, staging,
 };
 use crate::dataset::native::NativeError;
 use crate::dataset::stage::STAGE;
@@ -94,6 +94,8 @@ impl IngestWork<'_> {
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
         }
+        let committed_version = committed_record.map(|committed_record| committed_record.version);
+        schemas::refuse_schema_conflicts(project, record.version, committed_version, self.reporter)?;
         Ok(record)
     }
 

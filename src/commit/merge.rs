@@ -1,5 +1,6 @@
 //! Merging with what only the repository knows: file lists that history can make again, and whose selection stands.
 
+use crate::dataset::agreement::read_cached_schema;
 use crate::dataset::merge::lockfile::{LockfileSides, MergeObjects, MergeSide, MergedLockfile, merge_lockfiles};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileList;
@@ -8,6 +9,7 @@ use crate::dvc::project::DvcProject;
 use crate::git::{GitCall, merged_branches};
 use crate::history::rebuilt;
 use crate::project::Project;
+use crate::run::schema::RunSchema;
 use crate::support::env::Env;
 
 /// Merges two sides of `dvc.lock`; new file lists are put into the cache. The error says why that cannot be done. DVC
@@ -47,6 +49,15 @@ impl MergeObjects for ProjectObjects<'_> {
         // A clone need not have the files of a branch that it merges; in a directory their sizes are known.
         let remote = self.dvc.settings().default_remote().and_then(|remote| remote.dir.as_ref());
         self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash))
+    }
+
+    fn read_schema(&mut self, hash: DvcHash) -> Result<RunSchema, String> {
+        // The same of the schemas of another branch's runs.
+        let remote = self.dvc.settings().default_remote().and_then(|remote| remote.dir.as_ref());
+        match remote.map(|remote| Cache::in_dir(remote)) {
+            Some(remote) if !self.cache.has_object(hash) => read_cached_schema(&remote, hash),
+            _ => read_cached_schema(self.cache, hash),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod metrics;
 pub mod publish;
 pub mod refused;
 pub mod resolve;
+mod schemas;
 mod staging;
 mod stale;
 pub mod tags;
@@ -26,6 +27,7 @@ pub use ingest::{can_ingest_many, ingest_runs};
 use ingest_work::IngestWork;
 pub use kept::refuse_runs_lost_in_merge;
 pub use refused::CommitRefused;
+pub use schemas::refuse_schema_conflicts_in_merge;
 pub use staging::check_visible_to_git;
 pub use transaction::CommitTransaction;
 pub use valid_run::{ValidRun, load_valid_run, validate_run};
@@ -43,6 +45,7 @@ pub const TRUSTED_CMD: &str = "capture-hook ingest";
 pub const TRUST_SETTING: &str = "capture-hook.stageCmd";
 /// The one-off setting for a commit that drops runs from the dataset on purpose.
 pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
+pub use crate::dataset::agreement::ALLOW_SCHEMA_CHANGE;
 
 /// What is to be done for a commit, after every reason to stop it was looked for.
 #[derive(Debug)]
@@ -73,6 +76,7 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
     };
     // Before anything else: a commit that drops runs is stopped even if it selects none.
     kept::refuse_lost_runs(project)?;
+    schemas::refuse_staged_schema_conflicts(project, reporter)?;
     kept::refuse_unsafe_additions(project, head_record.as_ref(), staged.record.as_ref())?;
     let Some(stage) = staged.stage.clone() else { return Ok(CommitPlan::Nothing) };
     check_work_tree_matches(project, &staged, &stage)?;

@@ -1,6 +1,7 @@
 //! Why a commit is refused, and what to do then.
 
 use super::{ALLOW_LOSS, TRUST_SETTING};
+use crate::dataset::agreement::{ALLOW_SCHEMA_CHANGE, SchemaConflict};
 use crate::dataset::get::GetError;
 use crate::dataset::native::NativeError;
 use crate::dataset::runs::RefusedPath;
@@ -12,6 +13,7 @@ use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HidingFlag};
 use crate::project::ProjectError;
 use crate::run::RunKey;
+use crate::run::infer::infer_hints;
 use crate::run::layout::slash_hint;
 use crate::support::fs::FsError;
 use crate::support::process::shell_quote;
@@ -89,6 +91,12 @@ pub enum CommitRefused {
     Changed {
         /// Which.
         runs: Vec<RunKey>,
+    },
+    /// The commit would unite runs of one experiment that do not agree about their columns.
+    #[error("{}", describe_schema_conflicts(conflicts))]
+    SchemaConflict {
+        /// Each two runs that do not agree; not empty.
+        conflicts: Vec<SchemaConflict>,
     },
     /// What HEAD's data version holds is not known here.
     #[error("this clone lacks the committed data version {version}, so a lost run cannot be noticed")]
@@ -222,6 +230,14 @@ fn list_runs(runs: &[RunKey]) -> String {
     format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
 }
 
+fn describe_schema_conflicts(conflicts: &[SchemaConflict]) -> String {
+    let first = conflicts.first().map(ToString::to_string).unwrap_or_default();
+    match conflicts.len().saturating_sub(1) {
+        0 => first,
+        more => format!("{first}; nor do {more} more pairs of runs"),
+    }
+}
+
 /// The first few of a list.
 fn list_few(files: &[String]) -> String {
     const SHOWN: usize = 3;
@@ -273,6 +289,9 @@ impl Explain for CommitRefused {
             Self::NoSuchRun { run_dir } => {
                 Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
             }
+            Self::Invalid { report } if report.errors.contains(&validate::Code::MissingSchema) => {
+                CheckFailed.code("invalid_run").hints(infer_hints(&report.run_dir))
+            }
             Self::Invalid { report } => CheckFailed
                 .code("invalid_run")
                 .hint(format!("see all findings: `capture-hook validate {}`", shell_quote(&report.run_dir)))
@@ -294,6 +313,10 @@ impl Explain for CommitRefused {
                 .hint("restore them: remove their folders from the dataset, then run `capture-hook pull`")
                 .hint("or record the changed run again under another id")
                 .hint(format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`")),
+            Self::SchemaConflict { .. } => CheckFailed
+                .code("schema_conflict")
+                .hint("record the new run as another experiment, or give the column another name")
+                .hint(format!("to commit the change on purpose: `git -c {ALLOW_SCHEMA_CHANGE}=true commit`")),
             Self::Unknown { .. } => CheckFailed
                 .code("data_version_unknown")
                 .hint("run `capture-hook pull`, then run the same command again"),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::metrics;
 use crate::commit::merge::merge_and_store_lists;
+use crate::dataset::agreement::ALLOW_SCHEMA_CHANGE;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
@@ -220,7 +221,8 @@ fn merge_sides(
         selected.is_some() && Lockfile::parse(side).is_ok_and(|l| selected_run_dir(&l) == selected.as_deref())
     };
     let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };
-    let decided = MergeDecisions { runs: decisions, ..MergeDecisions::default() };
+    let allows_schema_change = project.repo.config_bool(ALLOW_SCHEMA_CHANGE)? == Some(true);
+    let decided = MergeDecisions { runs: decisions, allows_schema_change, ..MergeDecisions::default() };
     let (ours_name, theirs_name) = ("ours", "theirs");
     let sides = LockfileSides {
         base,

@@ -137,7 +137,7 @@ fn check_run_limit(count: usize) -> Result<(), RunDiffError> {
 }
 
 /// A list that must be parsed at once.
-fn parse_whole(list: &(impl ListBytes + ?Sized)) -> Result<FileList, RunDiffError> {
+pub(super) fn parse_whole(list: &(impl ListBytes + ?Sized)) -> Result<FileList, RunDiffError> {
     if list.size() > MAX_PARSED {
         return Err(RunDiffError::TooLarge(format!(
             "is larger than {} MiB, and not written as DVC writes it",
@@ -148,7 +148,7 @@ fn parse_whole(list: &(impl ListBytes + ?Sized)) -> Result<FileList, RunDiffErro
 }
 
 /// Whether a text begins and ends as DVC writes a list that is not empty.
-fn is_dvc_format(list: &(impl ListBytes + ?Sized)) -> Result<bool, FsError> {
+pub(super) fn is_dvc_format(list: &(impl ListBytes + ?Sized)) -> Result<bool, FsError> {
     let len = list.size();
     // The second part is read only if the first ten bytes exist, so `len - 2` does not underflow.
     Ok(*list.read_part(0..10)? == *b"[{\"md5\": \"" && *list.read_part(len - 2..len)? == *b"}]")
@@ -232,6 +232,12 @@ fn common_end(a: &(impl ListBytes + ?Sized), b: &(impl ListBytes + ?Sized), fron
         shared = next;
     }
     Ok(most)
+}
+
+/// The last entry of a text that ends with an entry's brace, whatever stands before it.
+pub(super) fn parse_last_entry(text: &[u8]) -> Option<FileEntry> {
+    let start = memmem::rfind(text, ENTRY_START)?;
+    parse_part(text.get(start..)?)?.entries().last().cloned()
 }
 
 /// Entries without the brackets around them.

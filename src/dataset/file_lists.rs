@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use super::agreement::{SchemaAgreement, SchemaRuns, compare_schemas, list_schemas, read_cached_schema};
 use super::diff;
 use crate::dataset::diff::RunDiff;
 use crate::dataset::list_bytes::ListFile;
@@ -98,6 +99,29 @@ impl FileListCache {
             return VersionDiff { diff: Some(diff), ..VersionDiff::default() };
         }
         VersionDiff { unattributed_runs: runs, ..VersionDiff::default() }
+    }
+
+    /// Whether the schemas of a data version's runs agree within each experiment, but for what one of these old versions holds
+    /// already. `None` if a list is not in this clone or cannot be read.
+    pub fn check_agreement(&mut self, new: DataVersion, old_versions: &[DataVersion]) -> Option<SchemaAgreement> {
+        // Of an experiment that is as it was in every old version, there is nothing to compare.
+        let mut introduced: BTreeSet<RunKey> = BTreeSet::new();
+        if old_versions.is_empty() {
+            introduced.extend(self.diff_against(new, []).diff?.introduced);
+        }
+        for old in old_versions {
+            introduced.extend(self.diff_against(new, [*old]).diff?.introduced);
+        }
+        let experiments: BTreeSet<String> = introduced.iter().map(|run| run.experiment().to_owned()).collect();
+        let schemas = list_schemas(&*self.get(new)?, &experiments).ok()?;
+        if schemas.values().all(|schemas| schemas.len() < 2) {
+            return Some(SchemaAgreement::default());
+        }
+        let mut accepted: Vec<SchemaRuns> = Vec::new();
+        for old in old_versions {
+            accepted.push(list_schemas(&*self.get(*old)?, &experiments).ok()?);
+        }
+        Some(compare_schemas(&schemas, &accepted, &mut |hash| read_cached_schema(&self.cache, hash)))
     }
 
     /// The run of a data version that a `run_dir` names (see [`find_run_of_dir`]).

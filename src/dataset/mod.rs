@@ -1,5 +1,6 @@
 //! Our dataset in a DVC project: its data versions, their file lists, and where each run's bytes are.
 
+pub mod agreement;
 pub mod checkout;
 pub mod diff;
 pub mod differences;

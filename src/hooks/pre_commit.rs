@@ -21,6 +21,7 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
             affected.push(project);
         } else {
             commit::refuse_runs_lost_in_merge(project)?;
+            commit::refuse_schema_conflicts_in_merge(project, reporter)?;
         }
     }
     commit::prepare_commits(&mut affected, reporter)?;
@@ -30,8 +31,10 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
 /// commit-msg, of a merge that `git merge` commits: it names the branches in the environment.
 pub fn check_merge(hook: &mut HookContext<'_>) -> Result<(), Error> {
     if merged_branches(&hook.app.env).next().is_some() {
+        let reporter = &hook.app.ui;
         for project in hook.projects()? {
             commit::refuse_runs_lost_in_merge(project)?;
+            commit::refuse_schema_conflicts_in_merge(project, reporter)?;
         }
     }
     Ok(())

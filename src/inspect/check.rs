@@ -2,10 +2,12 @@
 //! the remote.
 
 mod lost_runs;
+mod schemas;
 
 use std::collections::{HashMap, HashSet};
 
 use self::lost_runs::check_lost_runs;
+use self::schemas::check_schemas;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::{lockfile, stage};
@@ -124,6 +126,7 @@ pub fn check_history(
         let change = changes.get(id).copied();
         check_lost_runs(project, &commit, change, &mut file_lists, &mut report.findings)?;
         if let Some(change) = change {
+            check_schemas(project, change, &mut report.findings)?;
             report.findings.extend(checker.check_ignored_findings(change)?);
         }
     }

@@ -49,6 +49,7 @@ mod record;
 mod rewrite;
 mod s3;
 mod safety;
+mod schema_agree;
 mod schema_commands;
 mod schemas;
 mod screen;

@@ -17,6 +17,7 @@ pub use sides::{LockfileSides, MergeConflict, MergeError, MergeObjects, MergedLo
 use text::{assemble_lockfile, check_assembled, values_equal, with_final_newline};
 use union::union_file_lists;
 
+use crate::dataset::agreement::{UnknownSchema, compare_schemas, schemas_of};
 use crate::dataset::stage::{RUN_DIR, STAGE};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
@@ -47,6 +48,7 @@ pub fn merge_lockfiles(
         decided_runs: Vec::new(),
         renamed_runs: Vec::new(),
         dropped_selection: None,
+        unknown_schemas: Vec::new(),
     };
 
     // The frame is the text that keeps its lines; the other side's stages are put into it.
@@ -95,6 +97,7 @@ pub fn merge_lockfiles(
         decided_runs,
         renamed_runs,
         dropped_selection,
+        unknown_schemas,
         ..
     } = merge;
     Ok(MergedLockfile {
@@ -106,6 +109,7 @@ pub fn merge_lockfiles(
         decided_runs,
         renamed_runs,
         dropped_selection,
+        unknown_schemas,
     })
 }
 
@@ -132,6 +136,7 @@ struct LockfileMerge<'a> {
     decided_runs: Vec<(RunKey, RunChoice)>,
     renamed_runs: Vec<(RunKey, RunKey)>,
     dropped_selection: Option<(String, MergeSide)>,
+    unknown_schemas: Vec<UnknownSchema>,
 }
 
 /// Both sides changed it, in different ways.
@@ -348,6 +353,9 @@ impl<'a> LockfileMerge<'a> {
             return Ok(None);
         }
         let merged_list = FileList::new(merged.entries)?;
+        if !self.schemas_agree(&merged_list, [&our_list, &their_list]) {
+            return Ok(None);
+        }
         let version = merged_list.data_version();
         let nfiles = merged_list.len() as i128;
         let size =
@@ -371,6 +379,21 @@ impl<'a> LockfileMerge<'a> {
         // No size rather than a wrong one.
         entries.retain(|(key, value)| key != "size" || *value != ParamsValue::Null);
         Ok(Some(ParamsValue::Map(entries)))
+    }
+
+    /// Whether the runs of each experiment agree about their columns, those of one side with those of the other; what
+    /// does not agree is a conflict.
+    fn schemas_agree(&mut self, merged_list: &FileList, sides: [&FileList; 2]) -> bool {
+        if self.sides.decisions.allows_schema_change || self.sides.decisions.virtual_ancestor {
+            return true;
+        }
+        let agreement = compare_schemas(&schemas_of(merged_list), &sides.map(schemas_of), &mut |hash| {
+            self.objects.read_schema(hash)
+        });
+        self.unknown_schemas = agreement.unknown;
+        let agrees = agreement.conflicts.is_empty();
+        self.conflicts.extend(agreement.conflicts.into_iter().map(MergeConflict::Schema));
+        agrees
     }
 
     /// The merged directory's bytes. Each side's sum is known; only what differs from it must be looked up.

@@ -9,6 +9,7 @@ pub mod lockfile;
 use std::path::PathBuf;
 
 use super::metrics_files;
+use crate::dataset::agreement::ALLOW_SCHEMA_CHANGE;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
@@ -43,6 +44,8 @@ pub struct MergeInput {
     pub preferred: MergeSide,
     /// The side that git is to take of whatever both changed (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
+    /// Whether the schemas of one experiment's runs may differ (`capture-hook.allowSchemaChange`).
+    pub allows_schema_change: bool,
     /// The merge that is made again, if a rebase does that: its selection stands.
     pub remade: Option<RemadeMerge>,
 }
@@ -128,6 +131,7 @@ pub fn merge_lockfile(
     let decisions = MergeDecisions {
         favored: files.favored,
         virtual_ancestor: files.makes_virtual_ancestor(),
+        allows_schema_change: files.allows_schema_change,
         ..MergeDecisions::default()
     };
     let sides = LockfileSides {
@@ -154,6 +158,9 @@ pub fn merge_lockfile(
     }
 }
 
+/// How many schemas that cannot be compared are named.
+const UNKNOWN_SHOWN: usize = 3;
+
 fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
     let mut notes: Vec<String> =
         merged.conflicts.iter().map(|conflict| format!("conflict in {}: {conflict}", files.path)).collect();
@@ -165,6 +172,12 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
             ));
         }
     }
+    if merged.conflicts.iter().any(|conflict| matches!(conflict, MergeConflict::Schema(_))) {
+        notes.push(format!(
+            "abort it, and record the runs of one side as another experiment; if the change is meant, do it again with `git -c {ALLOW_SCHEMA_CHANGE}=true`"
+        ));
+    }
+    notes.extend(merged.unknown_schemas.iter().take(UNKNOWN_SHOWN).map(|unknown| format!("{}: {unknown}", files.path)));
     for (run, choice) in merged.decided_runs.iter().filter(|_| merged.conflicts.is_empty()) {
         let kept_label =
             files.side_label(if *choice == RunChoice::Theirs { MergeSide::Theirs } else { MergeSide::Ours });
@@ -331,6 +344,7 @@ mod tests {
             labels: ["1234567".into(), "HEAD".into(), "feature".into()],
             preferred,
             favored: None,
+            allows_schema_change: false,
             remade: None,
         };
         MergeCase { _dir: dir, files, env: Env::snapshot().without_git() }

@@ -34,6 +34,8 @@ pub struct MergeDecisions {
     /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is in conflict is left
     /// out of it, so that it does not count for either side.
     pub virtual_ancestor: bool,
+    /// Whether the schemas of one experiment's runs may differ, as the user said.
+    pub allows_schema_change: bool,
 }
 
 impl MergeDecisions {

@@ -1,10 +1,12 @@
 //! What a merge of `dvc.lock` is handed, and what it gives.
 
 use super::{MergeDecisions, MergeSide, RunChoice};
+use crate::dataset::agreement::{SchemaConflict, UnknownSchema};
 use crate::dvc::file_list::{FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::LockfileError;
 use crate::run::RunKey;
+use crate::run::schema::RunSchema;
 
 /// The three versions and how to call the sides.
 pub struct LockfileSides<'a> {
@@ -40,6 +42,8 @@ pub enum MergeConflict {
         /// What in it: `cmd`, a dependency, a parameter, an output.
         what: String,
     },
+    /// The columns of two runs of one experiment, one of each side.
+    Schema(SchemaConflict),
 }
 
 impl std::fmt::Display for MergeConflict {
@@ -47,6 +51,7 @@ impl std::fmt::Display for MergeConflict {
         match self {
             Self::Run(key) => write!(f, "both sides changed run {key}"),
             Self::File(path) => write!(f, "both sides changed {path} in the dataset"),
+            Self::Schema(conflict) => conflict.fmt(f),
             Self::Stage { name, what } => write!(f, "both sides changed {what} of stage {name}"),
         }
     }
@@ -71,6 +76,8 @@ pub struct MergedLockfile {
     pub renamed_runs: Vec<(RunKey, RunKey)>,
     /// The selection that did not stand, with the side it came from.
     pub dropped_selection: Option<(String, MergeSide)>,
+    /// Runs whose schemas could not be compared with those of the other side.
+    pub unknown_schemas: Vec<UnknownSchema>,
 }
 
 /// A merge that cannot be tried.
@@ -106,4 +113,6 @@ pub trait MergeObjects {
     fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String>;
     /// The bytes that a file has, if that is known here.
     fn object_size(&mut self, hash: DvcHash) -> Option<u64>;
+    /// A run's schema, if it is here. The error says why not.
+    fn read_schema(&mut self, hash: DvcHash) -> Result<RunSchema, String>;
 }

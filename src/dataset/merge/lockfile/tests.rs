@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::dataset::record::ingest_stage;
 use crate::dvc::hash::DvcHash;
+use crate::run::schema::RunSchema;
 
 /// The dataset's output in a lock.
 fn recorded_out(lockfile: &Lockfile) -> &LockfileItem {
@@ -25,6 +26,15 @@ impl MergeObjects for MemoryObjects {
 
     fn object_size(&mut self, hash: DvcHash) -> Option<u64> {
         Some(u64::from(hash.to_hex()[0]))
+    }
+
+    fn read_schema(&mut self, hash: DvcHash) -> Result<RunSchema, String> {
+        let text = ["float32", "float64"]
+            .map(|dtype| format!("{{\"format\": 1, \"steps\": {{\"x\": {{\"dtype\": \"{dtype}\"}}}}}}"))
+            .into_iter()
+            .find(|text| DvcHash::of_bytes(text.as_bytes()) == hash)
+            .ok_or("it is not in this clone")?;
+        RunSchema::parse(text.as_bytes()).map_err(|error| error.to_string())
     }
 }
 
@@ -74,6 +84,43 @@ impl MemoryObjects {
         };
         merge_lockfiles(&sides, self)
     }
+}
+
+#[test]
+fn runs_of_two_sides_agree_about_their_columns() {
+    let schema = |dtype: &str| format!("{{\"format\": 1, \"steps\": {{\"x\": {{\"dtype\": \"{dtype}\"}}}}}}");
+    let mut store = MemoryObjects::default();
+    let base = store.add_lockfile("e/a", &[("e/a/run.json", "a")]);
+    let mut make_lockfile = |run: &str, experiment: &str, dtype: &str| {
+        let (run_json, schema_json) =
+            (format!("{experiment}/{run}/run.json"), format!("{experiment}/{run}/schema.json"));
+        store.add_lockfile(
+            &format!("{experiment}/{run}"),
+            &[("e/a/run.json", "a"), (&run_json, run), (&schema_json, &schema(dtype))],
+        )
+    };
+    let ours = make_lockfile("b", "f", "float32");
+    let (same, other) = (make_lockfile("c", "f", "float32"), make_lockfile("c", "f", "float64"));
+    let (apart, unknown) = (make_lockfile("c", "g", "float64"), make_lockfile("c", "f", "bool"));
+    let mut merge = |theirs: &str, allows_schema_change: bool| {
+        let decisions = MergeDecisions { allows_schema_change, ..MergeDecisions::default() };
+        store.merge_as(&decisions, [&base, &ours, theirs], MergeSide::Ours).unwrap()
+    };
+    for theirs in [&same, &apart] {
+        let merged = merge(theirs, false);
+        assert_eq!((merged.conflicts, merged.unknown_schemas), (vec![], vec![]));
+    }
+    let merged = merge(&other, false);
+    let told: Vec<String> = merged.conflicts.iter().map(ToString::to_string).collect();
+    let text = "the schemas of f/b and f/c do not agree: x of steps is float32 in f/b and float64 in f/c";
+    assert_eq!(told, [text]);
+    assert!(merged_text(&merged).contains("<<<<<<< HEAD (data "), "{}", merged_text(&merged));
+    // As it is meant: the same merge without a conflict.
+    assert_eq!(merge(&other, true).conflicts, []);
+    let merged = merge(&unknown, false);
+    let told: Vec<String> = merged.unknown_schemas.iter().map(ToString::to_string).collect();
+    assert_eq!(merged.conflicts, []);
+    assert_eq!(told, ["cannot compare the schema of f/c with those of other runs: it is not in this clone"]);
 }
 
 fn merged_text(merged: &MergedLockfile) -> String {
