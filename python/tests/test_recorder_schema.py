@@ -164,7 +164,7 @@ def test_a_run_goes_on_with_the_same_schema(results):
     for schema in [other, None]:
         with pytest.raises(capture_hook.RunUsageError) as refused:
             recorder(results, schema=schema)
-        assert refused.value.code == "schema_conflict" and "run id" in refused.value.hints[0]
+        assert refused.value.code == "schema_differs" and "run id" in refused.value.hints[0]
     assert tree(first.root) == before
     again = recorder(results)
     assert meta(again.root) == json.loads(before["run.json"])
@@ -178,7 +178,7 @@ def test_a_run_goes_on_with_the_same_schema(results):
     plume.write_run_meta({"env_config": {}})
     with pytest.raises(capture_hook.RunUsageError) as refused:
         recorder(results, run_id="plume")
-    assert refused.value.code == "schema_conflict" and not (plume.root / "schema.json").exists()
+    assert refused.value.code == "schema_differs" and not (plume.root / "schema.json").exists()
 
 
 def test_a_schema_that_is_none_leaves_nothing(results):

@@ -1,7 +1,7 @@
 //! Why a commit is refused, and what to do then.
 
 use super::{ALLOW_LOSS, TRUST_SETTING};
-use crate::dataset::agreement::{ALLOW_SCHEMA_CHANGE, SchemaConflict};
+use crate::dataset::agreement::{ALLOW_SCHEMA_CHANGE, RunDisagreement};
 use crate::dataset::get::GetError;
 use crate::dataset::native::NativeError;
 use crate::dataset::runs::RefusedPath;
@@ -96,7 +96,7 @@ pub enum CommitRefused {
     #[error("{}", describe_schema_conflicts(conflicts))]
     SchemaConflict {
         /// Each two runs that do not agree; not empty.
-        conflicts: Vec<SchemaConflict>,
+        conflicts: Vec<RunDisagreement>,
     },
     /// What HEAD's data version holds is not known here.
     #[error("this clone lacks the committed data version {version}, so a lost run cannot be noticed")]
@@ -230,7 +230,7 @@ fn list_runs(runs: &[RunKey]) -> String {
     format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
 }
 
-fn describe_schema_conflicts(conflicts: &[SchemaConflict]) -> String {
+fn describe_schema_conflicts(conflicts: &[RunDisagreement]) -> String {
     let first = conflicts.first().map(ToString::to_string).unwrap_or_default();
     match conflicts.len().saturating_sub(1) {
         0 => first,

@@ -32,7 +32,7 @@ pub type SchemaRuns = BTreeMap<String, BTreeMap<DvcHash, RunKey>>;
 
 /// Two runs of one experiment whose schemas do not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaConflict {
+pub struct RunDisagreement {
     /// A run, the newer one if that is known.
     pub a: RunKey,
     /// Another.
@@ -54,12 +54,12 @@ pub struct UnknownSchema {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaAgreement {
     /// Runs that do not agree.
-    pub conflicts: Vec<SchemaConflict>,
+    pub conflicts: Vec<RunDisagreement>,
     /// Runs that were left out.
     pub unknown: Vec<UnknownSchema>,
 }
 
-impl std::fmt::Display for SchemaConflict {
+impl std::fmt::Display for RunDisagreement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const SHOWN: usize = 4;
         let Self { a, b, columns } = self;
@@ -188,7 +188,7 @@ fn compare_experiment(
         for (other_hash, other_run, other) in &read_schemas {
             let columns = if is_accepted(hash, other_hash) { Vec::new() } else { find_disagreements(other, &schema) };
             if !columns.is_empty() {
-                agreement.conflicts.push(SchemaConflict { a: (*other_run).clone(), b: run.clone(), columns });
+                agreement.conflicts.push(RunDisagreement { a: (*other_run).clone(), b: run.clone(), columns });
             }
         }
         read_schemas.push((hash, run, schema));

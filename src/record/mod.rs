@@ -100,7 +100,7 @@ impl Explain for RecordError {
             Self::InvalidSchema(_) => Usage.code(Code::InvalidSchema.as_str()),
             Self::Schema { .. } => {
                 let hint = "record into a new run: leave the run id out, or give another one".to_owned();
-                Usage.code("schema_conflict").hints([hint])
+                Usage.code("schema_differs").hints([hint])
             }
             Self::Fs(error) => error.explain(),
             Self::Thread(_) => Io.code("io"),

@@ -1,7 +1,7 @@
 //! What a merge of `dvc.lock` is handed, and what it gives.
 
 use super::{MergeDecisions, MergeSide, RunChoice};
-use crate::dataset::agreement::{SchemaConflict, UnknownSchema};
+use crate::dataset::agreement::{RunDisagreement, UnknownSchema};
 use crate::dvc::file_list::{FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::LockfileError;
@@ -43,7 +43,7 @@ pub enum MergeConflict {
         what: String,
     },
     /// The columns of two runs of one experiment, one of each side.
-    Schema(SchemaConflict),
+    Schema(RunDisagreement),
 }
 
 impl std::fmt::Display for MergeConflict {
