@@ -129,7 +129,8 @@ impl RunMeta {
         let empty = JsonValue::Object(JsonObject::new());
         let env_config = match raw.get("env_config") {
             Some(config) => config,
-            None if SchemaVersion::read(schema_version.as_bytes()).is_some_and(SchemaVersion::is_declared) => &empty,
+            // Required by the formats of plume-nav-sim alone.
+            None if SchemaVersion::read(schema_version.as_bytes()).is_none_or(SchemaVersion::is_declared) => &empty,
             None => return Err(MetaError::Missing("env_config")),
         };
         if env_config.as_object().is_none() {

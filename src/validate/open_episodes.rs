@@ -40,8 +40,8 @@ pub(super) struct OpenEpisodes {
     lost: u64,
     /// Places with an unknown number of lost rows.
     gaps: u64,
-    /// The episode of the row before, if that was a step 0 that cannot be placed.
-    zeroth: Option<String>,
+    /// The episodes with a step 0 that cannot be placed, which was reported: its values are in no total.
+    zeroed: SeenIds,
     /// That too many episodes are open was reported.
     is_full: bool,
     key: String,
@@ -65,7 +65,7 @@ impl OpenEpisodes {
             next: 0,
             lost: 0,
             gaps: 0,
-            zeroth: None,
+            zeroed: SeenIds::new(),
             is_full: false,
             key: String::new(),
         }
@@ -116,7 +116,6 @@ impl OpenEpisodes {
         findings: &mut FindingCollector<'_>,
     ) -> StepPlacement {
         self.clock.check_row(row, file, line, findings);
-        let zeroth = self.zeroth.take();
         let agent = match self.agent {
             Some((slot, at)) if row.is_good(slot) => row.texts.get(at).map(String::as_str),
             Some(_) => return self.lose_row(),
@@ -127,7 +126,10 @@ impl OpenEpisodes {
         }
         if !row.is_good(FieldSlot::COUNT) {
             let is_zero = row.present.contains(FieldSlot::COUNT) && row.count == 0 && !row.lossy;
-            self.zeroth = is_zero.then(|| episode_key(&row.episode_id, agent));
+            let key = episode_key(&row.episode_id, agent);
+            if is_zero && !self.zeroed.contains(&key) {
+                self.zeroed.insert(&key);
+            }
             return self.lose_row();
         }
         self.set_current(&row.episode_id, agent);
@@ -142,8 +144,7 @@ impl OpenEpisodes {
             return self.lose_row();
         }
         let losses = (self.lost, self.gaps);
-        if let Some((key, segment)) = &mut self.current {
-            segment.partial |= zeroth.is_some_and(|zeroth| zeroth == *key);
+        if let Some((_, segment)) = &mut self.current {
             segment.losses = losses;
             if row.count == 0 {
                 segment.step = 0;
@@ -210,7 +211,7 @@ impl OpenEpisodes {
             flags: None,
             losses: (0, 0),
             step: row.count,
-            partial: missing != 0 && is_explained,
+            partial: missing != 0 && is_explained || self.zeroed.contains(&self.key),
             open_end: false,
             broken: false,
             disordered: false,

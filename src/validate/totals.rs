@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::run::row::{FieldSlot, ParsedRow};
 use crate::run::schema::{CellPlace, Column, ColumnType, EqualsFunction, PathStep, RunSchema, Storage};
 use crate::validate::code::Code;
+use crate::validate::rows::shorten_text;
 
 /// Relative tolerance for sums and distances: ten times what 32-bit floats can hold (1.2e-7).
 const TOLERANCE: f64 = 1e-6;
@@ -18,13 +19,16 @@ pub(super) enum TotalValue {
     Text(Box<str>),
 }
 
-impl std::fmt::Display for TotalValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl TotalValue {
+    /// The value for a message; one of single precision with as few digits as that needs.
+    #[allow(clippy::cast_possible_truncation)]
+    fn show(&self, kind: ColumnType) -> String {
         match self {
-            Self::Int(int) => write!(f, "{int}"),
-            Self::Float(float) => write!(f, "{float}"),
-            Self::Bool(bool) => write!(f, "{bool}"),
-            Self::Text(text) => f.write_str(&super::rows::shorten_text(text)),
+            Self::Int(int) => int.to_string(),
+            Self::Float(float) if kind == ColumnType::Float32 => (*float as f32).to_string(),
+            Self::Float(float) => float.to_string(),
+            Self::Bool(bool) => bool.to_string(),
+            Self::Text(text) => shorten_text(text),
         }
     }
 }
@@ -44,6 +48,7 @@ pub(super) struct TotalRule {
     source_storage: Storage,
     source_name: String,
     storage: Storage,
+    kind: ColumnType,
 }
 
 /// All values of a schema's summaries that follow from the steps.
@@ -126,6 +131,7 @@ fn rule_of(index: usize, column: &Column, schema: &RunSchema) -> Option<TotalRul
         source_storage: source.storage(),
         source_name: source.name.clone(),
         storage: column.storage(),
+        kind: column.kind,
     })
 }
 
@@ -340,7 +346,8 @@ impl TotalRules {
             }
             let (false, Some(actual)) = (total.agrees_with(recorded_value), total.value()) else { continue };
             if is_last {
-                lasts.push(format!("{} is {recorded_value}, but the last step's is {actual}", rule.name));
+                let (theirs, ours) = (recorded_value.show(rule.kind), actual.show(rule.kind));
+                lasts.push(format!("{} is {theirs}, but the last step's is {ours}", rule.name));
             } else {
                 others.push(rule.difference(total, recorded_value, &actual));
             }
@@ -354,11 +361,11 @@ impl TotalRules {
         let members = members
             .filter(|(_, (rule, _))| rule.function == EqualsFunction::Last && rule.group.as_deref() == Some(group));
         let (mut theirs, mut ours, mut differs) = (Vec::new(), Vec::new(), false);
-        for (i, (_, total)) in members {
+        for (i, (rule, total)) in members {
             let (recorded, actual) = (recorded.get(i)?.as_ref()?, total.value()?);
             differs |= !total.agrees_with(recorded);
-            theirs.push(recorded.to_string());
-            ours.push(actual.to_string());
+            theirs.push(recorded.show(rule.kind));
+            ours.push(actual.show(rule.kind));
         }
         differs.then(|| format!("{group} is ({}), but the last step's is ({})", theirs.join(", "), ours.join(", ")))
     }
@@ -390,15 +397,21 @@ impl TotalRule {
             self.function == EqualsFunction::Sum && self.source_name == "reward" && self.name == "total_reward";
         if let (true, TotalState::Sum(sum)) = (is_reward, &total.state) {
             let message = format!(
-                "total_reward is {recorded}, but the steps' rewards add up to {} ({} in 32-bit floats)",
-                sum.sum, sum.single
+                "total_reward is {}, but the steps' rewards add up to {} ({} in 32-bit floats)",
+                recorded.show(self.kind),
+                sum.sum,
+                sum.single
             );
             return TotalDifference { code: Code::EpisodeRewardMismatch, message };
         }
         let (name, function, source) = (&self.name, self.function.as_str(), &self.source_name);
         TotalDifference {
             code: Code::EpisodeSummaryMismatch,
-            message: format!("{name} is {recorded}, but {function}({source}) of the steps is {actual}"),
+            message: format!(
+                "{name} is {}, but {function}({source}) of the steps is {}",
+                recorded.show(self.kind),
+                actual.show(self.kind)
+            ),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod commit;
 mod damage;
+mod declared;
 mod docs;
 mod engine;
 mod env;

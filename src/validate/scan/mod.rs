@@ -26,7 +26,7 @@ use crate::run::include::IncludePatterns;
 use crate::run::layout::{MANIFEST, RUN_JSON, RunLayout, RunStream, slash_hint};
 use crate::run::meta::RunMeta;
 use crate::run::open::FileStamp;
-use crate::run::schema::{RunSchema, SchemaVersion};
+use crate::run::schema::{RunSchema, SCHEMA_JSON, SchemaVersion};
 use crate::run::{RunKey, why_unsafe};
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
@@ -88,7 +88,7 @@ pub(super) fn scan_run_dir(
     let names = RunNames::for_run(run_dir, meta.as_ref());
     let key = meta.as_ref().and_then(|_| names.check_names(run_file, &mut findings));
 
-    let version = meta.as_ref().and_then(RunMeta::schema).unwrap_or(SchemaVersion::V0_1);
+    let version = version_of(meta.as_ref(), &layout);
     let mut schema = Some(RunSchema::plume());
     if version.is_declared() {
         schema = declaration::take_declaration(&mut layout, &mut stamps, &mut findings)?;
@@ -170,6 +170,16 @@ pub(super) fn scan_run_dir(
     let schema = is_readable.then_some(schema);
     let seeds = outcome.seeds;
     Ok(RunScan { report, key, meta, schema, run_json, manifest: manifest_bytes, layout, files, seeds, stamps })
+}
+
+/// The schema version by which the rows are read. A run of an unknown one, which is reported, is read as it looks.
+fn version_of(meta: Option<&RunMeta>, layout: &RunLayout) -> SchemaVersion {
+    let looks_declared = || layout.unrecognized.iter().any(|name| name == SCHEMA_JSON);
+    match meta.map(RunMeta::schema) {
+        Some(Some(version)) => version,
+        Some(None) if looks_declared() => SchemaVersion::V2,
+        _ => SchemaVersion::V0_1,
+    }
 }
 
 /// What lies in the run's directory. One that does not exist is a finding, and empty.
