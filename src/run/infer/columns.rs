@@ -18,7 +18,7 @@ pub(super) struct DraftColumn {
     pub nullable: bool,
     /// Whether `NaN`, infinities, or null as an element were seen.
     pub is_non_finite: bool,
-    /// Further members, in the order in which they are written: `unit`, `min`, `equals`, `metrics`.
+    /// Further members, in the order in which they are written: `min`, `equals`, `metrics`.
     pub more: Vec<(&'static str, JsonValue)>,
 }
 

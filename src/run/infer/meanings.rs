@@ -29,7 +29,6 @@ pub(super) fn apply_to_steps(fields: &mut [FieldColumns], rows: &SeenObjects, no
         column.is_non_finite = true;
         column.nullable = true;
     }
-    add_unit(fields, "ts", "s");
     if find_column(fields, "reward").is_none() {
         notes.add_check("no column `reward`: episodes get no `total_reward`".into());
     }
@@ -62,8 +61,6 @@ pub(super) fn apply_to_episodes(
             column.more.push(("metrics", JsonValue::Array(vec!["mean".into(), "min".into()])));
         }
     }
-    add_unit(fields, "duration_ms", "ms");
-    add_unit(fields, "avg_step_time_ms", "ms");
     let total = rows.get("total_reward");
     let has_reward = find_column(steps, "reward").is_some();
     match total {
@@ -136,12 +133,6 @@ fn rename_position(fields: &mut [FieldColumns], field: &str, short: &str) {
         if let Some(column) = column {
             column.name = name;
         }
-    }
-}
-
-fn add_unit(fields: &mut [FieldColumns], name: &str, unit: &str) {
-    if let Some(column) = find_column_mut(fields, name).filter(|column| is_number(column)) {
-        column.more.insert(0, ("unit", unit.into()));
     }
 }
 

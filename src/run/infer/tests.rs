@@ -117,7 +117,7 @@ fn plume_fields_keep_their_meaning() {
         "final_position": {"x": 1, "y": 2}, "final_distance_to_goal": 3, "duration_ms": 2, "success": true}"#;
     let text = infer(&steps, &episodes.replace('\n', "")).text;
     for line in [
-        r#""ts": {"dtype": "float64", "unit": "s"}"#,
+        r#""ts": {"dtype": "float64"}"#,
         r#""reward": {"dtype": "float64"}"#,
         r#""agent_x": {"dtype": "int64", "path": "agent_position.x"}"#,
         r#""distance_to_goal": {"dtype": "float64", "min": 0}"#,
