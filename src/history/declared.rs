@@ -14,6 +14,7 @@ use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError};
 use crate::run::discover::is_run_dir;
 use crate::run::infer::infer_hints;
+use crate::run::layout::RUN_JSON;
 use crate::run::schema::{MAX_SCHEMA_BYTES, RunSchema, SCHEMA_JSON, SchemaError, SchemaVersion};
 use crate::support::env::Env;
 use crate::support::fs;
@@ -121,6 +122,13 @@ fn recorded_dir(path: &Path, query: &str) -> Option<PathBuf> {
 }
 
 fn read_schema_of_run(location: &RunLocation, name: &str) -> Result<NamedSchema, NamedSchemaError> {
+    if let RunLocation::Cache { cache, entries, key } = location {
+        let names = [RUN_JSON, SCHEMA_JSON].map(|file| format!("{key}/{file}"));
+        let mut needed = entries.iter().filter(|entry| names.contains(&entry.relpath));
+        if needed.any(|entry| !cache.has_object(entry.md5)) {
+            return Err(ProjectError::RunNotHere { run: key.to_string() }.into());
+        }
+    }
     let version = location.read_run_json().and_then(|raw| {
         let version = raw.get("schema_version").and_then(JsonValue::as_str)?;
         SchemaVersion::read(version.as_bytes())
