@@ -59,6 +59,8 @@ impl IngestWork<'_> {
         let committed_record =
             // If that cannot be read, the stricter answer holds: the runs are kept.
             committed_record.filter(|_| !(moves && kept::loss_is_intended(project).unwrap_or(false)));
+        let committed_version = committed_record.map(|committed_record| committed_record.version);
+        schemas::refuse_recorded_schema_conflicts(project, runs, committed_version)?;
         let native = !moves && self.can_use_native()?;
         if !native {
             staging::check_usable_by_dvc(project)?;
@@ -94,7 +96,6 @@ impl IngestWork<'_> {
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
         }
-        let committed_version = committed_record.map(|committed_record| committed_record.version);
         schemas::refuse_schema_conflicts(project, record.version, committed_version, self.reporter)?;
         Ok(record)
     }

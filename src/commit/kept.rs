@@ -13,11 +13,6 @@ use crate::history::{loss, rebuilt};
 use crate::project::{self, DatasetRecord, GitTree, Project};
 use crate::run::RunKey;
 
-/// An error if the merge that is being concluded drops runs. Hooks ask if the merge changes nothing else of ours.
-pub fn refuse_runs_lost_in_merge(project: &Project) -> Result<(), CommitRefused> {
-    if loss::merges_data(project)? { refuse_lost_runs(project) } else { Ok(()) }
-}
-
 /// No run of HEAD's data version, or of a branch that is being merged, is missing from the staged one.
 pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     let merge_heads = project.repo.merge_heads()?;

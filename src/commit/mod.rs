@@ -25,9 +25,7 @@ mod valid_run;
 
 pub use ingest::{can_ingest_many, ingest_runs};
 use ingest_work::IngestWork;
-pub use kept::refuse_runs_lost_in_merge;
 pub use refused::CommitRefused;
-pub use schemas::refuse_schema_conflicts_in_merge;
 pub use staging::check_visible_to_git;
 pub use transaction::CommitTransaction;
 pub use valid_run::{ValidRun, load_valid_run, validate_run};
@@ -35,6 +33,7 @@ pub use valid_run::{ValidRun, load_valid_run, validate_run};
 use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::{lockfile, stage};
+use crate::history::loss;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, config, held, workspace};
 use crate::setup::worktree;
@@ -91,6 +90,16 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
     check_other_stages_staged(project)?;
     let run = load_valid_run(project, &run_dir, reporter)?;
     Ok(CommitPlan::IngestRun(Box::new(IngestJob { staged, stage, run, head_record })))
+}
+
+/// An error if the merge that is being concluded drops runs, or unites runs whose schemas do not agree. Hooks ask if the
+/// merge changes nothing else of ours.
+pub fn check_merged_data(project: &Project, reporter: &dyn Reporter) -> Result<(), CommitRefused> {
+    if loss::merges_data(project)? {
+        kept::refuse_lost_runs(project)?;
+        schemas::refuse_staged_schema_conflicts(project, reporter)?;
+    }
+    Ok(())
 }
 
 /// Whether the commit changes a file that says what the dataset is, or the selected run was recorded again.

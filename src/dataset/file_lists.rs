@@ -5,7 +5,7 @@
 //! with any number of runs. They are not checked against their names here: the code that writes from one, or returns
 //! data, does that.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::agreement::{SchemaAgreement, SchemaRuns, compare_schemas, list_schemas, read_cached_schema};
@@ -15,8 +15,9 @@ use crate::dataset::list_bytes::ListFile;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
-use crate::dvc::hash::DataVersion;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
+use crate::run::schema::RunSchema;
 
 /// The last few file lists that were looked at.
 #[derive(Debug)]
@@ -122,6 +123,34 @@ impl FileListCache {
             accepted.push(list_schemas(&*self.get(*old)?, &experiments).ok()?);
         }
         Some(compare_schemas(&schemas, &accepted, &mut |hash| read_cached_schema(&self.cache, hash)))
+    }
+
+    /// Whether recorded runs, each with the bytes of its schema, would agree with the runs of a data version. Those that it
+    /// holds already are left out: whether their files change is not known yet.
+    pub fn check_recorded_agreement(
+        &mut self,
+        recorded: &[(RunKey, Vec<u8>)],
+        committed: Option<DataVersion>,
+    ) -> Option<SchemaAgreement> {
+        let experiments: BTreeSet<String> = recorded.iter().map(|(run, _)| run.experiment().to_owned()).collect();
+        let accepted = match committed {
+            Some(version) => list_schemas(&*self.get(version)?, &experiments).ok()?,
+            None => SchemaRuns::new(),
+        };
+        let mut schemas = accepted.clone();
+        let mut texts: HashMap<DvcHash, &[u8]> = HashMap::new();
+        for (run, text) in recorded {
+            if committed.is_some_and(|version| self.run_entries(version, run).is_none_or(|held| !held.is_empty())) {
+                continue;
+            }
+            let hash = DvcHash::of_bytes(text);
+            schemas.entry(run.experiment().to_owned()).or_default().entry(hash).or_insert_with(|| run.clone());
+            texts.insert(hash, text);
+        }
+        Some(compare_schemas(&schemas, &[accepted], &mut |hash| match texts.get(&hash) {
+            Some(text) => RunSchema::parse(text).map_err(|error| error.to_string()),
+            None => read_cached_schema(&self.cache, hash),
+        }))
     }
 
     /// The run of a data version that a `run_dir` names (see [`find_run_of_dir`]).

@@ -20,8 +20,7 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
             project::require_checked_out(project)?;
             affected.push(project);
         } else {
-            commit::refuse_runs_lost_in_merge(project)?;
-            commit::refuse_schema_conflicts_in_merge(project, reporter)?;
+            commit::check_merged_data(project, reporter)?;
         }
     }
     commit::prepare_commits(&mut affected, reporter)?;
@@ -33,8 +32,7 @@ pub fn check_merge(hook: &mut HookContext<'_>) -> Result<(), Error> {
     if merged_branches(&hook.app.env).next().is_some() {
         let reporter = &hook.app.ui;
         for project in hook.projects()? {
-            commit::refuse_runs_lost_in_merge(project)?;
-            commit::refuse_schema_conflicts_in_merge(project, reporter)?;
+            commit::check_merged_data(project, reporter)?;
         }
     }
     Ok(())

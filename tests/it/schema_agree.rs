@@ -61,25 +61,48 @@ fn a_commit_unites_no_runs_that_disagree() {
     });
 }
 
-/// The same by DVC, whose work is undone, and by `publish`.
+/// A new run is refused before DVC begins, by `publish` too; of a run that is put in again, DVC's work is undone.
 #[test]
 fn what_dvc_versioned_is_undone() {
     project(TestEnv::committed()).case(|env| {
         env.commit_declared("mine/r1", &[X32]);
-        env.record_columns("mine/r2", &[X64]);
-        let before = (tree(&env.repo("data/captures")), fs::read(env.repo("dvc.lock")).unwrap());
-        env.select("mine/r2");
+        env.commit_declared("mine/r2", &[X32]);
+        let lockfile = env.repo("dvc.lock");
+        let before = (tree(&env.repo("data/captures")), fs::read(&lockfile).unwrap());
+        let told = "x of steps is float64 in mine/r3 and float32 in mine/r1";
+        env.record_columns("mine/r3", &[X64]);
+        env.select("mine/r3");
         let refused = env.git(["commit", "-qam", "x"]).fails(1);
+        assert!(refused.stderr.contains(told) && !refused.stderr.contains("dvc repro"), "{}", refused.stderr);
+        env.select("mine/r2");
+        let refused = env.hook(["--json", "publish", "--no-push", "mine/r3"]).fails(1);
+        assert!(refused.stderr.contains("\"code\":\"schema_conflict\""), "{}", refused.stderr);
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+        env.record_columns("mine/r2", &[X64]);
+        let refused = env.hook(["publish", "--no-push", "--force", "mine/r2"]).fails(1);
         assert!(
             refused.stderr.contains("x of steps is float64 in mine/r2 and float32 in mine/r1"),
             "{}",
             refused.stderr
         );
-        assert_eq!((tree(&env.repo("data/captures")), fs::read(env.repo("dvc.lock")).unwrap()), before);
-        env.select("mine/r1");
-        let refused = env.hook(["--json", "publish", "--no-push", "mine/r2"]).fails(1);
-        assert!(refused.stderr.contains("\"code\":\"schema_conflict\""), "{}", refused.stderr);
-        assert_eq!((tree(&env.repo("data/captures")), fs::read(env.repo("dvc.lock")).unwrap()), before);
+        assert_eq!((tree(&env.repo("data/captures")), fs::read(&lockfile).unwrap()), before);
+        env.record_columns("mine/r2", &[X32]);
+        env.assert_committed();
+    });
+}
+
+/// Two runs that are published at once agree, too.
+#[test]
+fn runs_that_are_published_together_agree() {
+    project(TestEnv::committed_native()).case(|env| {
+        env.record_columns("mine/r1", &[X32]);
+        env.record_columns("mine/r2", &[X64]);
+        let before = env.id("HEAD");
+        let refused = env.hook(["publish", "--no-push", "mine/r1", "mine/r2"]).fails(1);
+        assert!(refused.stderr.contains("the schemas of mine/r1 and mine/r2 do not agree"), "{}", refused.stderr);
+        assert_eq!(env.id("HEAD"), before);
+        env.record_columns("mine/r2", &[X32, Y]);
+        env.hook(["publish", "--no-push", "mine/r1", "mine/r2"]).ok();
         env.assert_committed();
     });
 }
