@@ -1,375 +1,427 @@
-//! Collects curves, paths and visits from step rows, in one pass and bounded memory.
+//! Collects a run's plot data from its step rows, in one pass and bounded memory.
 //!
-//! A curve is sampled at steps 1, 1+k, 1+2k, …; k doubles whenever the longest episode outgrows the samples, so a
-//! sampled value is always exact at its step. An episode that has ended keeps its last value: a quartile is over all
-//! episodes at every step, not only over the longest ones. Nothing is drawn here.
+//! What there is to draw follows from the run's schema: its `plot`, its reward, its discrete actions. Rows of several
+//! episodes can interleave: each goes to the episode of its index. Curves are in `plot_curves`, paths in `plot_paths`,
+//! actions in `plot_actions`. Nothing is drawn here.
 
-use std::collections::HashMap;
+use crate::columnar::metrics::SUCCESS;
+use crate::columnar::planned::{PlannedColumn, PlannedColumns};
+use crate::columnar::plot_actions::ActionShares;
+use crate::columnar::plot_curves::{CurveCollector, LineCurve};
+use crate::columnar::plot_paths::{AgentPath, CellVisits, PathAxis, PathCollector};
+use crate::run::schema::{Column, RunSchema, Storage};
 
-/// The most samples on a curve.
-// About one sample per pixel of a chart.
-const SAMPLES: usize = 512;
-/// The most points kept over all paths.
-// 4 MiB, at 8 bytes a cell.
-const PATH_POINTS: usize = 1 << 19;
-/// The most distinct cells counted.
-// As many as a grid of 1024 by 1024 has.
-const CELLS: usize = 1 << 20;
+/// The most lines that are collected; a picture of more is no picture.
+const LINES: usize = 8;
+/// The most actions that are discrete.
+const ACTIONS: i64 = 16;
+/// The column of actions.
+const ACTION: &str = "action";
+/// The largest integer up to which every integer is a float: 2⁵³.
+const EXACT: i64 = 1 << 53;
 
 /// The columns of step rows that plots need; all of one length, in file order.
 #[derive(Debug, Clone, Copy)]
 pub struct StepColumns<'a> {
-    /// The index of the segment.
+    /// The index of the episode.
     pub episode_index: &'a [i64],
-    /// Reward of the step.
-    pub reward: &'a [f64],
-    /// Distance to the goal after the step.
-    pub distance: &'a [f64],
-    /// The agent's column after the step.
-    pub x: &'a [i64],
-    /// The agent's row after the step.
-    pub y: &'a [i64],
-    /// Whether the goal was reached by the step.
+    /// The step; 0 is the state after a reset.
+    pub step: &'a [i64],
+    /// Whether the episode reached its end by the step.
     pub terminated: &'a [bool],
-    /// Whether the step was the last allowed.
+    /// Whether the episode was cut off after the step.
     pub truncated: &'a [bool],
+    /// The columns of [`PlotCollector::columns`], in that order; a value that is absent is a NaN.
+    pub numbers: &'a [Vec<f64>],
 }
 
 /// The facts of an episode for plots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotEpisode {
-    /// The index of its segment.
+    /// Its index in the run.
     pub index: i64,
     /// The number of its steps.
     pub steps: u64,
-    /// Whether its last step reached the goal.
+    /// Whether its last step reached its end.
     pub terminated: bool,
-    /// Whether its last step was the last allowed.
+    /// Whether it was cut off after its last step.
     pub truncated: bool,
+    /// Whether it succeeded; `None` if the run does not say so. For plume-nav-sim's runs `terminated` says it.
+    pub success: Option<bool>,
     /// Sum of its finite rewards.
     pub reward: f64,
-    /// The last finite distance to the goal.
-    pub distance: Option<f64>,
+    /// The last finite value of the run's first line: of plume-nav-sim's runs, the distance to the goal.
+    pub line_end: Option<f64>,
 }
 
-/// The path of an episode's agent: its cells in order, without repeats.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentPath {
-    /// The episode, as an index into [`PlotData::episodes`].
-    pub episode: usize,
-    /// Column and row of each cell.
-    pub cells: Vec<(i32, i32)>,
-}
-
-/// The number of steps that ended on each cell.
-pub type CellVisits = HashMap<(i32, i32), u64>;
-
-/// Median and quartiles over episodes, at one step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct QuartileBand {
-    /// The step, from 1.
-    pub step: u64,
-    /// First quartile.
-    pub low: f64,
-    /// Median.
-    pub mid: f64,
-    /// Third quartile.
-    pub high: f64,
-}
-
-/// A quantity over steps.
-pub type BandCurve = Vec<QuartileBand>;
-
-/// The data of a run's plots.
+/// The data of a run's plots. What the run lacks is empty or absent.
 #[derive(Debug, Clone, Default)]
 pub struct PlotData {
-    /// All episodes, in file order.
+    /// Whether the run is plume-nav-sim's, which has a map.
+    pub is_plume: bool,
+    /// Whether the run says which episodes succeeded.
+    pub has_success: bool,
+    /// All episodes, in the order of their first rows.
     pub episodes: Vec<PlotEpisode>,
-    /// Distance to the goal.
-    pub distance: BandCurve,
+    /// The lines of the schema's `plot`; of plume-nav-sim's runs, the distance to the goal.
+    pub lines: Vec<LineCurve>,
+    /// How many more lines the schema names.
+    pub more_lines: usize,
     /// Reward summed since the episode's start.
-    pub reward: BandCurve,
+    pub reward: Option<LineCurve>,
+    /// The two coordinates of paths, if the schema's `plot` has a `path`.
+    pub axes: Option<[PathAxis; 2]>,
     /// The paths of all episodes, or of every n-th if there are too many points to keep.
     pub paths: Vec<AgentPath>,
-    /// Visits of cells.
+    /// Visits of cells, of plume-nav-sim's runs.
     pub visits: CellVisits,
+    /// Discrete actions.
+    pub actions: Option<ActionShares>,
 }
 
 /// Collects a [`PlotData`], batch by batch.
 #[derive(Debug)]
 pub struct PlotCollector {
-    episodes: Vec<PlotEpisode>,
-    samples: Vec<EpisodeSamples>,
-    stride: u64,
-    paths: Vec<AgentPath>,
-    path_points: usize,
-    keep_every: usize,
-    visits: CellVisits,
-}
-
-/// Two curves' values of one episode, at the sampled steps.
-#[derive(Debug, Default)]
-struct EpisodeSamples {
-    distance: Vec<f64>,
-    reward: Vec<f64>,
-}
-
-impl Default for PlotCollector {
-    fn default() -> Self {
-        Self {
-            episodes: Vec::new(),
-            samples: Vec::new(),
-            stride: 1,
-            paths: Vec::new(),
-            path_points: 0,
-            keep_every: 1,
-            visits: CellVisits::new(),
-        }
-    }
+    columns: Vec<PlannedColumn>,
+    /// Places in `columns`.
+    lines: Vec<usize>,
+    reward: Option<usize>,
+    path: Option<(usize, usize)>,
+    action: Option<usize>,
+    /// What is known before the first row.
+    data: PlotData,
+    /// The episode of the last row, as an index into `episodes`.
+    current: usize,
+    /// The step of an episode's first row.
+    first_step: u64,
+    curves: CurveCollector,
+    paths: PathCollector,
+    actions: Option<ActionShares>,
+    successes: Vec<(i64, bool)>,
+    /// One row's values for the curves; kept for its memory.
+    values: Vec<f64>,
 }
 
 impl PlotCollector {
+    /// Makes a collector for runs with this schema.
+    #[must_use]
+    pub fn new(schema: &RunSchema) -> Self {
+        let mut columns = PlannedColumns::new(&schema.steps);
+        let lines: Vec<usize> =
+            schema.plot.lines.iter().take(LINES).filter_map(|index| columns.place(*index)).collect();
+        let reward = columns.place_named("reward");
+        let path = schema.plot.path.and_then(|(x, y)| columns.place(x).zip(columns.place(y)));
+        let range = schema.steps.columns.iter().find(|column| column.name == ACTION).and_then(discrete_range);
+        let action = range.filter(|_| !schema.is_plume()).and_then(|_| columns.place_named(ACTION));
+        let columns = columns.finish();
+        let line_of = |place: usize| {
+            let column = columns.get(place);
+            let (name, unit) = column.map(|column| (column.name.clone(), column.unit.clone())).unwrap_or_default();
+            LineCurve { name, unit, curve: Vec::new() }
+        };
+        let axis_of = |place: usize| {
+            let LineCurve { name, unit, .. } = line_of(place);
+            PathAxis { name, unit }
+        };
+        let data = PlotData {
+            is_plume: schema.is_plume(),
+            has_success: schema.is_plume() || schema.episodes.find(SUCCESS).is_some(),
+            lines: lines.iter().map(|place| line_of(*place)).collect(),
+            more_lines: schema.plot.lines.len().saturating_sub(LINES),
+            reward: reward.map(line_of),
+            axes: path.map(|(x, y)| [axis_of(x), axis_of(y)]),
+            ..PlotData::default()
+        };
+        let curves = lines.len() + usize::from(reward.is_some());
+        let first_step = u64::from(!schema.reset_rows);
+        Self {
+            curves: CurveCollector::new(curves, first_step, schema.is_plume()),
+            first_step,
+            paths: PathCollector::new(schema.is_plume()),
+            actions: action.and(range).map(|(first, last)| ActionShares::new(first, last)),
+            columns,
+            lines,
+            reward,
+            path,
+            action,
+            data,
+            current: 0,
+            successes: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The step columns whose values are needed.
+    #[must_use]
+    pub fn columns(&self) -> &[PlannedColumn] {
+        &self.columns
+    }
+
     /// Adds a batch of step rows. Columns of unequal length are read as far as the shortest.
     pub fn add_steps(&mut self, rows: StepColumns<'_>) {
-        let numbers = rows.reward.iter().zip(rows.distance);
-        let cells = rows.x.iter().zip(rows.y);
         let ends = rows.terminated.iter().zip(rows.truncated);
-        let mut run_cell = (0, 0);
-        let mut run_length = 0;
-        for (((index, (reward, distance)), (x, y)), (terminated, truncated)) in
-            rows.episode_index.iter().zip(numbers).zip(cells).zip(ends)
+        for (row, ((index, step), (terminated, truncated))) in
+            rows.episode_index.iter().zip(rows.step).zip(ends).enumerate()
         {
-            let cell = (clamp_cell(*x), clamp_cell(*y));
-            if self.episodes.last().is_none_or(|e| e.index != *index) {
-                self.open_episode(*index);
+            if !self.find_episode(*index) {
+                continue;
             }
-            self.add_value(*reward, *distance, *terminated, *truncated);
-            self.add_cell(cell);
-            // For speed: an agent often turns on the spot, and its stay is one look-up.
-            if run_length > 0 && run_cell == cell {
-                run_length += 1;
-            } else {
-                self.count_visit(run_cell, run_length);
-                (run_cell, run_length) = (cell, 1);
+            let number = |place: usize| rows.numbers.get(place).and_then(|n| n.get(row)).copied().unwrap_or(f64::NAN);
+            let is_reset = *step == 0 && !self.data.is_plume;
+            let Some(episode) = self.data.episodes.get_mut(self.current) else { continue };
+            self.values.clear();
+            self.values.extend(self.lines.iter().map(|place| number(*place)));
+            if let Some(first) = self.values.first().filter(|value| value.is_finite()) {
+                episode.line_end = Some(*first);
+            }
+            if !is_reset {
+                episode.steps += 1;
+                (episode.terminated, episode.truncated) = (*terminated, *truncated);
+            }
+            if let Some(reward) = self.reward {
+                let value = number(reward);
+                if value.is_finite() && !is_reset {
+                    episode.reward += value;
+                }
+                // The sum so far, not the reward of the step.
+                self.values.push(if is_reset { f64::NAN } else { episode.reward });
+            }
+            let at = if self.data.is_plume { Some(episode.steps - 1) } else { place_of(*step, self.first_step) };
+            if let (Some(actions), Some(action), false) = (&mut self.actions, self.action, is_reset) {
+                actions.add_action(episode.steps, number(action));
+            }
+            if let Some(at) = at {
+                self.curves.add_row(self.current, at, &self.values);
+            }
+            if let Some((x, y)) = self.path {
+                self.paths.add_row(self.current, number(x), number(y));
             }
         }
-        self.count_visit(run_cell, run_length);
+    }
+
+    /// Notes whether an episode succeeded.
+    pub fn add_success(&mut self, episode_index: i64, success: bool) {
+        self.successes.push((episode_index, success));
+    }
+
+    /// Makes the episode of this index the current one; false if it cannot be one of this run.
+    fn find_episode(&mut self, index: i64) -> bool {
+        let episodes = &self.data.episodes;
+        if episodes.get(self.current).is_some_and(|episode| episode.index == index) {
+            return true;
+        }
+        // Indices are given in the order of first rows, so that a new one is larger than all before.
+        if episodes.last().is_none_or(|last| last.index < index) {
+            self.current = episodes.len();
+            self.open_episode(index);
+            return true;
+        }
+        match episodes.binary_search_by_key(&index, |episode| episode.index) {
+            Ok(at) => {
+                self.current = at;
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     fn open_episode(&mut self, index: i64) {
-        let episode = self.episodes.len();
-        self.episodes.push(PlotEpisode {
+        self.data.episodes.push(PlotEpisode {
             index,
             steps: 0,
             terminated: false,
             truncated: false,
+            success: None,
             reward: 0.0,
-            distance: None,
+            line_end: None,
         });
-        self.samples.push(EpisodeSamples::default());
-        if episode.is_multiple_of(self.keep_every) {
-            self.paths.push(AgentPath { episode, cells: Vec::new() });
-        }
-    }
-
-    fn add_value(&mut self, reward: f64, distance: f64, terminated: bool, truncated: bool) {
-        let (Some(episode), Some(samples)) = (self.episodes.last_mut(), self.samples.last_mut()) else { return };
-        episode.steps += 1;
-        (episode.terminated, episode.truncated) = (terminated, truncated);
-        if reward.is_finite() {
-            episode.reward += reward;
-        }
-        if distance.is_finite() {
-            episode.distance = Some(distance);
-        }
-        if (episode.steps - 1).is_multiple_of(self.stride) {
-            samples.distance.push(distance);
-            // The sum so far, not the reward of the step.
-            samples.reward.push(episode.reward);
-            if samples.distance.len() > SAMPLES {
-                // All episodes share one stride, so that their samples are at the same steps.
-                self.stride *= 2;
-                self.samples.iter_mut().for_each(EpisodeSamples::thin_out);
-            }
-        }
-    }
-
-    fn add_cell(&mut self, cell: (i32, i32)) {
-        let episode = self.episodes.len().saturating_sub(1);
-        let Some(path) = self.paths.last_mut().filter(|p| p.episode == episode) else { return };
-        if path.cells.last() == Some(&cell) {
-            return;
-        }
-        path.cells.push(cell);
-        self.path_points += 1;
-        if self.path_points <= PATH_POINTS {
-            return;
-        }
-        if self.paths.len() > 1 {
-            // Every other kept path goes, and later episodes follow the same rule.
-            self.keep_every *= 2;
-            let every = self.keep_every;
-            self.paths.retain(|p| p.episode.is_multiple_of(every));
-        } else if let Some(path) = self.paths.last_mut() {
-            // A single endless episode: keep every other cell.
-            let mut n = 0_usize;
-            path.cells.retain(|_| {
-                n += 1;
-                n.is_multiple_of(2)
-            });
-        }
-        self.path_points = self.paths.iter().map(|p| p.cells.len()).sum();
-    }
-
-    fn count_visit(&mut self, cell: (i32, i32), times: u64) {
-        if times == 0 {
-            return;
-        }
-        if self.visits.len() < CELLS {
-            *self.visits.entry(cell).or_default() += times;
-        // Beyond the limit no cell is added; known cells still count.
-        } else if let Some(n) = self.visits.get_mut(&cell) {
-            *n += times;
+        self.curves.open_episode(self.current);
+        if self.path.is_some() {
+            self.paths.open_episode(self.current);
         }
     }
 
     /// Returns the data of all rows added.
     #[must_use]
     pub fn finish(self) -> PlotData {
-        let width = self.samples.iter().map(|s| s.distance.len()).max().unwrap_or(0);
-        let last = |e: &PlotEpisode| e.distance.unwrap_or(f64::NAN);
-        let distance = build_curve(width, self.stride, &self.samples, &self.episodes, |s| &s.distance, last);
-        let reward = build_curve(width, self.stride, &self.samples, &self.episodes, |s| &s.reward, |e| e.reward);
-        PlotData { episodes: self.episodes, distance, reward, paths: self.paths, visits: self.visits }
-    }
-}
-
-impl EpisodeSamples {
-    fn thin_out(&mut self) {
-        for values in [&mut self.distance, &mut self.reward] {
-            let mut at = 0_usize;
-            values.retain(|_| {
-                at += 1;
-                // Keeps the first, third, …: exactly the samples at twice the stride.
-                at % 2 == 1
-            });
+        let mut data = self.data;
+        let mut curves = self.curves.finish().into_iter();
+        for line in data.lines.iter_mut().chain(&mut data.reward) {
+            line.curve = curves.next().unwrap_or_default();
         }
-    }
-}
-
-fn build_curve(
-    width: usize,
-    stride: u64,
-    samples: &[EpisodeSamples],
-    episodes: &[PlotEpisode],
-    of: impl Fn(&EpisodeSamples) -> &Vec<f64>,
-    last: impl Fn(&PlotEpisode) -> f64,
-) -> BandCurve {
-    let mut column = Vec::with_capacity(samples.len());
-    let mut out = Vec::with_capacity(width);
-    for at in 0..width {
-        column.clear();
-        let values = samples.iter().zip(episodes).map(|(s, e)| of(s).get(at).copied().unwrap_or_else(|| last(e)));
-        column.extend(values.filter(|v| v.is_finite()));
-        if let Some((low, mid, high)) = quartiles_of(&mut column) {
-            out.push(QuartileBand { step: 1 + at as u64 * stride, low, mid, high });
+        for episode in data.episodes.iter_mut().filter(|_| data.is_plume) {
+            episode.success = Some(episode.terminated);
         }
+        for (index, success) in self.successes {
+            if let Ok(at) = data.episodes.binary_search_by_key(&index, |episode| episode.index)
+                && let Some(episode) = data.episodes.get_mut(at)
+            {
+                episode.success = Some(success);
+            }
+        }
+        (data.paths, data.visits) = self.paths.finish();
+        data.actions = self.actions;
+        data
     }
-    out
 }
 
-/// Returns the quartiles by linear interpolation, the default of NumPy and pandas.
-fn quartiles_of(values: &mut [f64]) -> Option<(f64, f64, f64)> {
-    values.sort_unstable_by(f64::total_cmp);
-    Some((quantile_of(values, 0.25)?, quantile_of(values, 0.5)?, quantile_of(values, 0.75)?))
+/// The place of a step among an episode's rows, from 0; `None` for a step before the first.
+fn place_of(step: i64, first_step: u64) -> Option<u64> {
+    u64::try_from(step).ok()?.checked_sub(first_step)
 }
 
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn quantile_of(sorted: &[f64], q: f64) -> Option<f64> {
-    let at = q * sorted.len().checked_sub(1)? as f64;
-    let (low, high) = (sorted.get(at.floor() as usize)?, sorted.get(at.ceil() as usize)?);
-    Some(low + (high - low) * (at - at.floor()))
-}
-
-fn clamp_cell(cell: i64) -> i32 {
-    i32::try_from(cell).unwrap_or(if cell < 0 { i32::MIN } else { i32::MAX })
+/// The range of a column of few integers.
+fn discrete_range(column: &Column) -> Option<(i64, i64)> {
+    if column.shape.is_some() || column.storage() != Storage::Int {
+        return None;
+    }
+    let (first, last) = column.int_bounds();
+    let is_few = last.checked_sub(first).is_some_and(|range| range < ACTIONS);
+    (is_few && first > -EXACT && last < EXACT).then_some((first, last))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::columnar::plot_curves::SAMPLES;
+    use crate::columnar::plot_paths::PATH_POINTS;
+
+    fn plume() -> PlotCollector {
+        let collector = PlotCollector::new(&RunSchema::plume());
+        let names: Vec<&str> = collector.columns().iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["distance_to_goal", "reward", "agent_x", "agent_y"]);
+        collector
+    }
 
     fn feed_collector(collector: &mut PlotCollector, index: i64, values: &[f64], ends: bool) {
         let n = values.len();
         let mut terminated = vec![false; n];
         terminated[n - 1] = ends;
-        let x: Vec<i64> = (0..n as i64).collect();
+        let x: Vec<f64> = (0..n).map(|x| x as f64).collect();
         collector.add_steps(StepColumns {
             episode_index: &vec![index; n],
-            reward: values,
-            distance: values,
-            x: &x,
-            y: &vec![0; n],
+            step: &(1..=n as i64).collect::<Vec<_>>(),
             terminated: &terminated,
             truncated: &vec![false; n],
+            numbers: &[values.to_vec(), values.to_vec(), x, vec![0.0; n]],
         });
     }
 
     #[test]
     fn quartiles_are_over_all_episodes_also_after_one_ended() {
-        let mut collector = PlotCollector::default();
+        let mut collector = plume();
         feed_collector(&mut collector, 0, &[5.0], true);
         feed_collector(&mut collector, 1, &[1.0, 2.0, 3.0], false);
         let plot_data = collector.finish();
-        let mids: Vec<f64> = plot_data.distance.iter().map(|b| b.mid).collect();
+        let mids: Vec<f64> = plot_data.lines[0].curve.iter().map(|b| b.mid).collect();
         assert_eq!(mids, [3.0, 3.5, 4.0]);
-        assert_eq!(plot_data.distance[0].low, 2.0);
-        let sums: Vec<f64> = plot_data.reward.iter().map(|b| b.high).collect();
+        assert_eq!(plot_data.lines[0].curve[0].low, 2.0);
+        let sums: Vec<f64> = plot_data.reward.unwrap().curve.iter().map(|b| b.high).collect();
         assert_eq!(sums, [4.0, 4.5, 5.75]);
         assert!(plot_data.episodes[0].terminated && !plot_data.episodes[1].terminated);
+        assert_eq!(plot_data.episodes[0].success, Some(true));
     }
 
     #[test]
     fn a_long_episode_is_sampled_at_exact_steps() {
-        let mut collector = PlotCollector::default();
+        let mut collector = plume();
         let values: Vec<f64> = (1..=10_000).map(f64::from).collect();
         feed_collector(&mut collector, 0, &[0.0; 3], false);
         feed_collector(&mut collector, 1, &values, false);
-        let plot_data = collector.finish();
-        assert!(plot_data.distance.len() <= SAMPLES && plot_data.distance.len() > SAMPLES / 2);
+        let curve = &collector.finish().lines[0].curve;
+        assert!(curve.len() <= SAMPLES && curve.len() > SAMPLES / 2);
         // Two episodes, one of them at 0: the median is half the other's value at that very step.
-        for band in plot_data.distance.iter().skip(3) {
+        for band in curve.iter().skip(3) {
             assert_eq!(band.mid * 2.0, band.step as f64);
         }
     }
 
     #[test]
     fn nan_and_far_away_cells_do_no_harm() {
-        let mut collector = PlotCollector::default();
+        let mut collector = plume();
         collector.add_steps(StepColumns {
             episode_index: &[0, 0],
-            reward: &[f64::NAN, 1.0],
-            distance: &[f64::INFINITY, f64::NAN],
-            x: &[i64::MAX, i64::MIN],
-            y: &[0, 0],
+            step: &[1, 2],
             terminated: &[false, true],
             truncated: &[false, false],
+            numbers: &[vec![f64::INFINITY, f64::NAN], vec![f64::NAN, 1.0], vec![9.3e18, -9.3e18], vec![0.0; 2]],
         });
         let plot_data = collector.finish();
-        assert!(plot_data.distance.is_empty());
+        assert!(plot_data.lines[0].curve.is_empty());
         assert_eq!(plot_data.episodes[0].reward, 1.0);
         assert_eq!(plot_data.visits.len(), 2);
+        assert_eq!(plot_data.paths[0].points, [(f64::from(i32::MAX), 0.0), (f64::from(i32::MIN), 0.0)]);
     }
 
     #[test]
     fn too_many_paths_thin_out_evenly() {
-        let mut collector = PlotCollector::default();
+        let mut collector = plume();
         let values = vec![0.0; PATH_POINTS / 4];
         for index in 0..16 {
             feed_collector(&mut collector, index, &values, true);
         }
         let kept_episodes: Vec<usize> = collector.finish().paths.iter().map(|p| p.episode).collect();
         assert_eq!(kept_episodes, [0, 4, 8, 12]);
+    }
+
+    #[test]
+    fn a_declared_run_has_what_its_schema_says() {
+        let schema = RunSchema::parse(
+            br#"{"format": 1, "reset_rows": true,
+                 "steps": {"x": {"dtype": "float32", "unit": "m"}, "action": {"dtype": "int8", "min": -1, "max": 1},
+                           "reward": {"dtype": "float64"}},
+                 "episodes": {"success": {"dtype": "bool"}}, "plot": {"path": ["x", "reward"], "lines": ["x"]}}"#,
+        )
+        .unwrap();
+        let mut collector = PlotCollector::new(&schema);
+        let names: Vec<&str> = collector.columns().iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["x", "reward", "action"]);
+        // Two episodes in turns; the second is not the first again when its rows come back.
+        let nan = f64::NAN;
+        collector.add_steps(StepColumns {
+            episode_index: &[0, 1, 0, 1, 0, 1],
+            step: &[0, 0, 1, 1, 2, 2],
+            terminated: &[false, false, false, false, true, false],
+            truncated: &[false, false, false, false, false, true],
+            numbers: &[
+                vec![0.0, 10.0, 1.0, 11.0, 2.0, 12.0],
+                vec![nan, nan, 1.0, 2.0, 1.0, 2.0],
+                vec![nan, nan, -1.0, 0.0, 1.0, 0.0],
+            ],
+        });
+        collector.add_success(1, true);
+        collector.add_success(0, false);
+        // No episode of this run.
+        collector.add_success(7, true);
+        let data = collector.finish();
+        let facts: Vec<_> =
+            data.episodes.iter().map(|e| (e.steps, e.terminated, e.success, e.reward, e.line_end)).collect();
+        assert_eq!(facts, [(2, true, Some(false), 2.0, Some(2.0)), (2, false, Some(true), 4.0, Some(12.0))]);
+        let mids = |line: &LineCurve| line.curve.iter().map(|band| (band.step, band.mid)).collect::<Vec<_>>();
+        assert_eq!(mids(&data.lines[0]), [(0, 5.0), (1, 6.0), (2, 7.0)]);
+        assert_eq!(mids(data.reward.as_ref().unwrap()), [(1, 1.5), (2, 3.0)]);
+        assert_eq!(data.actions.unwrap().parts, [[1, 1, 0], [0, 1, 1]]);
+        assert_eq!(data.axes.unwrap()[0], PathAxis { name: "x".into(), unit: Some("m".into()) });
+        assert_eq!(data.paths[1].points.len(), 3);
+        assert!(data.has_success && !data.is_plume && data.visits.is_empty());
+    }
+
+    #[test]
+    fn what_a_run_lacks_is_absent() {
+        let schema = RunSchema::parse(br#"{"format": 1, "steps": {"action": {"dtype": "int8"}}}"#).unwrap();
+        let mut collector = PlotCollector::new(&schema);
+        collector.add_steps(StepColumns {
+            episode_index: &[0],
+            step: &[1],
+            terminated: &[true],
+            truncated: &[false],
+            numbers: &[],
+        });
+        let data = collector.finish();
+        assert!(data.lines.is_empty() && data.reward.is_none() && data.axes.is_none() && data.paths.is_empty());
+        // An int8 has more values than a picture has colours.
+        assert!(data.actions.is_none() && !data.has_success);
+        assert_eq!((data.episodes.len(), data.episodes[0].success), (1, None));
     }
 }

@@ -18,6 +18,10 @@ mod footer;
 pub mod metrics;
 pub mod metrics_collect;
 pub mod metrics_rows;
+mod planned;
+mod plot_actions;
+mod plot_curves;
+mod plot_paths;
 pub mod read;
 mod runs;
 mod schema;
@@ -25,11 +29,13 @@ mod sink;
 pub mod write;
 
 pub use compare::same_rows;
-pub use metrics::{EpisodeColumns, MetricsCollector, PlumeGrid, RunMetrics};
-pub use metrics_collect::{
-    AgentPath, BandCurve, CellVisits, PlotCollector, PlotData, PlotEpisode, QuartileBand, StepColumns,
-};
+pub use metrics::{DeclaredMetric, EpisodeColumns, FigureSet, MetricsCollector, PlumeGrid, RunMetrics};
+pub use metrics_collect::{PlotCollector, PlotData, PlotEpisode, StepColumns};
 pub use metrics_rows::MetricsSink;
+pub use planned::PlannedColumn;
+pub use plot_actions::ActionShares;
+pub use plot_curves::{BandCurve, LineCurve, QuartileBand};
+pub use plot_paths::{AgentPath, CellVisits, PathAxis};
 pub use read::{count_parquet_rows, read_plot_data, read_run_metrics};
 pub use sink::ParquetSink;
 pub use write::{EpisodesFile, StepsFile};

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
@@ -11,8 +12,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::columnar::ColumnarError;
-use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics};
+use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
 use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
+use crate::columnar::metrics_rows::count_steps;
+use crate::columnar::planned::PlannedColumn;
+use crate::columnar::schema::SCHEMA_KEY;
+use crate::run::schema::RunSchema;
 use crate::support::fs;
 
 /// Returns the number of rows of a parquet file, from its footer alone.
@@ -21,41 +26,85 @@ pub fn count_parquet_rows(path: &Path) -> Result<u64, ColumnarError> {
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
 }
 
-/// Returns the metrics of a run, from the footer of its `steps.parquet` and from its `episodes.parquet`.
+/// Returns the metrics of a run, from its `episodes.parquet` and, for the number of steps, its `steps.parquet`.
 pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, ColumnarError> {
-    let steps = count_parquet_rows(steps)?;
     let path = episodes;
-    let columns = ["terminated", "total_steps", "total_reward", "final_distance_to_goal"];
-    let mut key = MetricsCollector::default();
-    for batch in open_batches(path, &columns)? {
+    let file = open_parquet(path)?;
+    let schema = read_file_schema(&file, path)?;
+    let mut metrics = MetricsCollector::new(&schema);
+    for batch in open_batches(file, path, &["terminated", "total_steps"], metrics.columns())? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
-        key.add_episodes(EpisodeColumns {
+        metrics.add_episodes(EpisodeColumns {
             terminated: &batch.bool_column("terminated")?,
             total_steps: &batch.int_column("total_steps")?,
-            total_reward: &batch.float_column("total_reward")?,
-            final_distance: &batch.optional_float_column("final_distance_to_goal")?,
+            numbers: &batch.numbers(metrics.columns())?,
         });
     }
-    Ok(key.finish(steps))
+    Ok(metrics.finish(count_parquet_steps(steps, &schema)?))
 }
 
-/// Returns the plot data of a run, from its `steps.parquet`.
-pub fn read_plot_data(path: &Path) -> Result<PlotData, ColumnarError> {
-    let columns = ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
-    let mut collector = PlotCollector::default();
-    for batch in open_batches(path, &columns)? {
+/// Returns the number of steps in a run's `steps.parquet`: from its footer, if every row is a step.
+fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarError> {
+    if !schema.reset_rows {
+        return count_parquet_rows(path);
+    }
+    let mut steps = 0;
+    for batch in open_batches(open_parquet(path)?, path, &["step"], &[])? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
+        steps += count_steps(schema, &batch.int_column("step")?);
+    }
+    Ok(steps)
+}
+
+/// Returns the plot data of a run, from its `steps.parquet` and, if success is declared, its `episodes.parquet`.
+pub fn read_plot_data(steps: &Path, episodes: &Path) -> Result<PlotData, ColumnarError> {
+    let path = steps;
+    let file = open_parquet(path)?;
+    let schema = read_file_schema(&file, path)?;
+    let mut collector = PlotCollector::new(&schema);
+    let core = ["episode_index", "step", "terminated", "truncated"];
+    for batch in open_batches(file, path, &core, collector.columns())? {
+        let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
+        let numbers = batch.numbers(collector.columns())?;
         collector.add_steps(StepColumns {
             episode_index: &batch.int_column("episode_index")?,
-            reward: &batch.float_column("reward")?,
-            distance: &batch.float_column("distance_to_goal")?,
-            x: &batch.int_column("agent_x")?,
-            y: &batch.int_column("agent_y")?,
+            step: &batch.int_column("step")?,
             terminated: &batch.bool_column("terminated")?,
             truncated: &batch.bool_column("truncated")?,
+            numbers: &numbers,
         });
     }
+    if !schema.is_plume() && schema.episodes.find(SUCCESS).is_some() {
+        read_successes(episodes, &mut collector)?;
+    }
     Ok(collector.finish())
+}
+
+fn read_successes(path: &Path, collector: &mut PlotCollector) -> Result<(), ColumnarError> {
+    for batch in open_batches(open_parquet(path)?, path, &["episode_index", SUCCESS], &[])? {
+        let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
+        let indices = batch.typed_column("episode_index", &DataType::Int64)?;
+        let success = batch.typed_column(SUCCESS, &DataType::Boolean)?;
+        for (index, success) in indices.as_primitive::<Int64Type>().iter().zip(success.as_boolean().iter()) {
+            // A summary without steps, or whose success is not known.
+            let (Some(index), Some(success)) = (index, success) else { continue };
+            collector.add_success(index, success);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the declaration in a file's footer; a file without one is plume-nav-sim's.
+fn read_file_schema(
+    file: &ParquetRecordBatchReaderBuilder<File>,
+    path: &Path,
+) -> Result<Arc<RunSchema>, ColumnarError> {
+    let pairs = file.metadata().file_metadata().key_value_metadata();
+    let text = pairs.into_iter().flatten().find(|pair| pair.key == SCHEMA_KEY).and_then(|pair| pair.value.as_ref());
+    let Some(text) = text else { return Ok(RunSchema::plume()) };
+    RunSchema::parse(text.as_bytes())
+        .map(Arc::new)
+        .map_err(|e| unreadable_file(path, format!("the declaration of its columns: {e}")))
 }
 
 fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, ColumnarError> {
@@ -63,9 +112,15 @@ fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Co
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable_file(path, e))
 }
 
-fn open_batches(path: &Path, columns: &[&str]) -> Result<ParquetRecordBatchReader, ColumnarError> {
-    let builder = open_parquet(path)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+/// Reads the named columns and the planned ones, no others.
+fn open_batches(
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    path: &Path,
+    columns: &[&str],
+    planned: &[PlannedColumn],
+) -> Result<ParquetRecordBatchReader, ColumnarError> {
+    let names = columns.iter().copied().chain(planned.iter().map(|column| column.name.as_str()));
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     // 8192 rows, like the batches of the scan.
     builder.with_projection(mask).with_batch_size(8192).build().map_err(|e| unreadable_file(path, e))
 }
@@ -93,12 +148,17 @@ impl BatchColumns<'_> {
         Ok(self.typed_column(name, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec())
     }
 
-    fn float_column(&self, name: &str) -> Result<Vec<f64>, ColumnarError> {
-        Ok(self.typed_column(name, &DataType::Float64)?.as_primitive::<Float64Type>().values().to_vec())
-    }
-
-    fn optional_float_column(&self, name: &str) -> Result<Vec<Option<f64>>, ColumnarError> {
-        Ok(self.typed_column(name, &DataType::Float64)?.as_primitive::<Float64Type>().iter().collect())
+    /// Returns the planned columns as numbers; a null is a NaN, a bool 0 or 1.
+    fn numbers(&self, planned: &[PlannedColumn]) -> Result<Vec<Vec<f64>>, ColumnarError> {
+        let numbers = |planned: &PlannedColumn| {
+            let column = self.typed_column(&planned.name, &DataType::Float64)?;
+            let floats = column.as_primitive::<Float64Type>();
+            if floats.null_count() == 0 {
+                return Ok(floats.values().to_vec());
+            }
+            Ok(floats.iter().map(|float| float.unwrap_or(f64::NAN)).collect())
+        };
+        planned.iter().map(numbers).collect()
     }
 
     fn bool_column(&self, name: &str) -> Result<Vec<bool>, ColumnarError> {

@@ -5,13 +5,13 @@ use serde_json::Value as Strict;
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::columnar::RunMetrics;
+use crate::columnar::{FigureSet, RunMetrics};
 use crate::error::Error;
 use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::catalog::{self, Catalog};
-use crate::history::compare::{ValueDifference, compare_values};
+use crate::history::compare::{ColumnDifference, ValueDifference, compare_schemas, compare_values};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
-use crate::output::json::{DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
+use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
 use crate::output::table::{Column, TextTable, shorten_text, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
@@ -54,6 +54,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             .into_iter()
             .map(diff_key)
             .collect(),
+        schema: schema_changes(&a, &b),
         metrics: DiffMetricsJson { a: a.metrics, b: b.metrics },
         a: name_a,
         b: name_b,
@@ -87,6 +88,16 @@ fn comparable_metadata(summary: &RunSummary) -> JsonValue {
         .filter_map(|key| Some((key, raw?.get(key)?.clone())))
         .collect::<JsonObject>()
         .into()
+}
+
+/// The columns that differ; `None` if neither run declares columns, or if it is not known which it has.
+fn schema_changes(a: &RunSummary, b: &RunSummary) -> Option<Vec<DiffColumnJson>> {
+    let (a, b) = (a.schema.as_ref()?, b.schema.as_ref()?);
+    if a.is_plume() && b.is_plume() {
+        return None;
+    }
+    let column = |ColumnDifference { stream, column, a, b }| DiffColumnJson { stream: stream.stem(), column, a, b };
+    Some(compare_schemas(a, b).into_iter().map(column).collect())
 }
 
 fn diff_key(difference: ValueDifference) -> DiffKeyJson {
@@ -124,6 +135,7 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
             table.push_row([section.into(), name.into(), value(&key.a, key.in_a), value(&key.b, key.in_b)]);
         }
     }
+    add_schema_rows(&mut table, diff.schema.as_deref());
     let seeds = |seeds: &Option<SeedsJson>| match seeds {
         None => "(none)".to_owned(),
         Some(s) if s.min == s.max => s.min.to_string(),
@@ -134,26 +146,98 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
     } else {
         table.push_row(["seeds".into(), "".into(), seeds(&diff.seeds.a).into(), seeds(&diff.seeds.b).into()]);
     }
-    for (at, (name, value_of)) in METRIC_COLUMNS.iter().enumerate() {
-        let value = |metrics: &Option<RunMetrics>| metrics.as_ref().map_or_else(|| "-".into(), value_of);
-        let (a, b) = (value(&diff.metrics.a), value(&diff.metrics.b));
+    for (at, [name, a, b]) in metric_rows(&diff.metrics).into_iter().enumerate() {
         let section = if at == 0 { "metrics" } else { "" };
-        table.push_row([section.into(), (*name).into(), a.into(), b.into()]);
+        table.push_row([section.into(), shorten_text(&name, 32).into(), a.into(), b.into()]);
     }
     out.push_text(&table.render_text(width));
     out
 }
 
-type MetricColumn = (&'static str, fn(&RunMetrics) -> String);
+fn add_schema_rows(table: &mut TextTable<'_>, columns: Option<&[DiffColumnJson]>) {
+    /// More are another simulator's; `--json` has them all.
+    const MOST: usize = 24;
+    let Some(columns) = columns else { return };
+    if columns.is_empty() {
+        table.push_row(["schema".into(), "".into(), styled_cell("the same columns", GREEN)]);
+    }
+    for (at, DiffColumnJson { stream, column, a, b }) in columns.iter().take(MOST).enumerate() {
+        // A unit is the recorder's text.
+        let kind = |kind: &Option<String>| match kind {
+            Some(kind) => shorten_text(&escape_control(kind), 40).into(),
+            None => styled_cell("(none)", DIM),
+        };
+        let section = if at == 0 { "schema" } else { "" };
+        let name = shorten_text(&format!("{stream}.{column}"), 32);
+        table.push_row([section.into(), name.into(), kind(a), kind(b)]);
+    }
+    let more = columns.len().saturating_sub(MOST);
+    if more > 0 {
+        table.push_row(["".into(), "…".into(), format!("{more} more: --json has them all").into()]);
+    }
+}
+
+/// A name and both runs' values for each metric that at least one run has.
+fn metric_rows(metrics: &DiffMetricsJson) -> Vec<[String; 3]> {
+    let both = [&metrics.a, &metrics.b];
+    let mut rows = Vec::new();
+    for MetricColumn { name, is_shown, value_of } in METRIC_COLUMNS {
+        let mut known = both.iter().filter_map(|metrics| metrics.as_ref()).peekable();
+        // If no metrics can be read, the names say what is missing.
+        if known.peek().is_none() || known.any(|metrics| is_shown(metrics.figures)) {
+            let value = |metrics: &Option<RunMetrics>| metrics.as_ref().map_or_else(|| "-".into(), value_of);
+            rows.push([(*name).to_owned(), value(&metrics.a), value(&metrics.b)]);
+        }
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for metric in both.iter().filter_map(|metrics| metrics.as_ref()?.declared.as_ref()).flatten() {
+        if !names.contains(&metric.name.as_str()) {
+            names.push(&metric.name);
+        }
+    }
+    for name in names {
+        let value = |metrics: &Option<RunMetrics>| {
+            let mut declared = metrics.iter().filter_map(|metrics| metrics.declared.as_ref()).flatten();
+            let metric = declared.find(|metric| metric.name == name);
+            let value = metric.and_then(|metric| Some((metric.value?, human::format_unit(metric.unit.as_deref()))));
+            value.map_or_else(|| "-".into(), |(value, unit)| format!("{}{unit}", human::format_number(value)))
+        };
+        rows.push([name.to_owned(), value(&metrics.a), value(&metrics.b)]);
+    }
+    rows
+}
+
+/// A metric that every run has, or none of its kind.
+struct MetricColumn {
+    name: &'static str,
+    is_shown: fn(FigureSet) -> bool,
+    value_of: fn(&RunMetrics) -> String,
+}
 
 const METRIC_COLUMNS: &[MetricColumn] = &[
-    ("episodes", |f| format_count(f.episodes)),
-    ("steps", |f| format_count(f.steps)),
-    ("success", |f| f.success_rate.map_or_else(|| "-".into(), human::format_percent)),
-    ("mean reward", |f| human::format_optional(f.mean_reward)),
-    ("best reward", |f| human::format_optional(f.max_reward)),
-    ("mean steps", |f| human::format_optional(f.mean_steps)),
-    ("mean final distance", |f| human::format_optional(f.mean_final_distance)),
+    MetricColumn { name: "episodes", is_shown: |_| true, value_of: |f| format_count(f.episodes) },
+    MetricColumn { name: "steps", is_shown: |_| true, value_of: |f| format_count(f.steps) },
+    MetricColumn {
+        name: "success",
+        is_shown: |figures| figures.success,
+        value_of: |f| f.success_rate.map_or_else(|| "-".into(), human::format_percent),
+    },
+    MetricColumn {
+        name: "mean reward",
+        is_shown: |figures| figures.reward,
+        value_of: |f| human::format_optional(f.mean_reward),
+    },
+    MetricColumn {
+        name: "best reward",
+        is_shown: |figures| figures.reward,
+        value_of: |f| human::format_optional(f.max_reward),
+    },
+    MetricColumn { name: "mean steps", is_shown: |_| true, value_of: |f| human::format_optional(f.mean_steps) },
+    MetricColumn {
+        name: "mean final distance",
+        is_shown: |figures| figures.final_distance,
+        value_of: |f| human::format_optional(f.mean_final_distance),
+    },
 ];
 
 fn value_text(value: &Strict) -> String {

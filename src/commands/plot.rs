@@ -23,8 +23,9 @@ Examples:
   capture-hook plot nav/r1 -o nav-r1.png       a picture for a slide
   capture-hook plot latest:nav -o - > nav.svg
 
-The picture shows the agents' paths over the plume's grid, the distance to the goal and the reward over steps (median and
-quartiles over episodes; an episode that has ended keeps its last value), and the lengths of episodes.")]
+The picture shows what the run has: the agents' paths, the columns that its schema.json names under `plot`, and the reward over
+steps (median and quartiles over episodes; an episode that has ended keeps its last value), the lengths of episodes, and which
+share of them took each discrete action. A run of plume-nav-sim has its paths on the plume's grid, and the distance to the goal.")]
 pub struct Args {
     /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
@@ -102,8 +103,10 @@ fn unreadable_run(run: &str) -> Error {
 fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {
     let steps: u64 = plot_data.episodes.iter().map(|e| e.steps).sum();
     let mut parts = vec![format_plural(plot_data.episodes.len() as u64, "episode"), format_plural(steps, "step")];
-    if let Some(RunMetrics { success_rate: Some(rate), mean_reward, .. }) = &summary.metrics {
-        parts.push(format!("{} reached the goal", human::format_percent(*rate)));
+    if let Some(RunMetrics { success_rate, mean_reward, .. }) = &summary.metrics {
+        let what = if plot_data.is_plume { "reached the goal" } else { "succeeded" };
+        parts.extend(success_rate.map(|rate| format!("{} {what}", human::format_percent(rate))));
+        // Without an episode there is neither.
         parts.extend(mean_reward.map(|reward| format!("mean reward {}", human::format_number(reward))));
     }
     if let Some(meta) = &summary.meta {

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::columnar::RunMetrics;
+use crate::columnar::{DeclaredMetric, FigureSet, RunMetrics};
 use crate::dataset::location::RunLocation;
 use crate::error::{Error, Explain};
 use crate::formats::json::JsonValue;
@@ -34,8 +34,9 @@ Examples:
 
 STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
 this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it). `*` marks the
-selected run. SUCCESS is the share of episodes that reached the goal, REWARD the mean reward of an episode; for a `new` run
-they are shown after it is ingested (`capture-hook show RUN` computes them).")]
+selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
+metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
+ingested (`capture-hook show RUN` computes them).")]
 pub struct Args {
     /// Only the runs of this experiment.
     #[arg(short, long, value_name = "EXPERIMENT", add = complete::experiment_candidates())]
@@ -162,6 +163,7 @@ fn draft_row(
         steps: record.and_then(|r| r.steps),
         episodes: record.and_then(|r| r.episodes),
         metrics: None,
+        figures: None,
     }
 }
 
@@ -175,7 +177,10 @@ fn fill_from_files(row: &mut RunJson, location: &RunLocation) {
     }
     if let Some(Ok(metrics)) = location.read_metrics() {
         (row.steps, row.episodes) = (Some(metrics.steps), Some(metrics.episodes));
+        row.figures = Some(metrics.figures);
         row.metrics = Some(metrics);
+    } else {
+        row.figures = location.read_schema().map(|schema| FigureSet::of_schema(&schema));
     }
 }
 
@@ -218,7 +223,9 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
     const GREEN: Style = AnsiColor::Green.on_default();
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const DIM: Style = Style::new().dimmed();
-    let mut table = TextTable::new([
+    let declared = declared_names(rows);
+    let headings: Vec<String> = declared.iter().map(|name| name.to_uppercase()).collect();
+    let columns = [
         Column::Left(""),
         Column::Left("RUN"),
         Column::Spare("STARTED"),
@@ -226,11 +233,16 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
         Column::Right("EPISODES"),
         Column::Right("SUCCESS"),
         Column::Right("REWARD"),
-        Column::Left("STATE"),
-    ]);
+    ];
+    let metric_columns = headings.iter().map(|heading| Column::SpareRight(heading));
+    let mut table = TextTable::new(columns.into_iter().chain(metric_columns).chain([Column::Left("STATE")]));
     let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
-    let metric_text = |row: &RunJson, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
-        row.metrics.as_ref().and_then(of).map_or_else(|| "-".into(), say)
+    let has_success = any_has(rows, |figures| figures.success);
+    let has_reward = any_has(rows, |figures| figures.reward);
+    let metric_cell = |row: &RunJson, is_shown: bool, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
+        let metric = row.metrics.as_ref().and_then(of);
+        // A column of empty cells is left out.
+        Cell::from(if is_shown { metric.map_or_else(|| "-".into(), say) } else { String::new() })
     };
     for row in rows {
         let state: Cell = match run_state(row) {
@@ -240,19 +252,44 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
             state => styled_cell(state, GREEN),
         };
         let started = row.start_time.as_deref().unwrap_or("-");
-        table.push_row([
+        let cells = [
             styled_cell(if row.selected { "*" } else { " " }, GREEN.bold()),
             (&row.run).into(),
             // The date of `2024-05-01T…`; a text that is shorter is shown whole.
             started.get(..10).unwrap_or(started).into(),
             count(row.steps).into(),
             count(row.episodes).into(),
-            metric_text(row, |f| f.success_rate, human::format_percent).into(),
-            metric_text(row, |f| f.mean_reward, human::format_number).into(),
-            state,
-        ]);
+            metric_cell(row, has_success, |f| f.success_rate, human::format_percent),
+            metric_cell(row, has_reward, |f| f.mean_reward, human::format_number),
+        ];
+        let own = declared.iter().map(|name| {
+            let metric = declared_metrics(row).find(|metric| metric.name == *name);
+            Cell::from(metric.and_then(|metric| metric.value).map_or_else(|| "-".into(), human::format_number))
+        });
+        table.push_row(cells.into_iter().chain(own).chain([state]));
     }
     table.render_text(app.ui.terminal_width())
+}
+
+fn declared_metrics(row: &RunJson) -> impl Iterator<Item = &DeclaredMetric> {
+    row.metrics.iter().flat_map(|metrics| metrics.declared.iter().flatten())
+}
+
+/// The metrics that the runs' schemas declare, in the order in which they come.
+fn declared_names(rows: &[RunJson]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for metric in rows.iter().flat_map(declared_metrics) {
+        if !names.contains(&metric.name.as_str()) {
+            names.push(metric.name.as_str());
+        }
+    }
+    names
+}
+
+/// Whether any run has such a figure. If it is known of no run which ones it has, it counts as yes.
+fn any_has(rows: &[RunJson], of: fn(FigureSet) -> bool) -> bool {
+    let mut known = rows.iter().filter_map(|row| row.figures).peekable();
+    known.peek().is_none() || known.any(of)
 }
 
 fn run_state(row: &RunJson) -> &'static str {

@@ -4,14 +4,14 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::columnar::{BandCurve, RunMetrics};
+use crate::columnar::{DeclaredMetric, LineCurve, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
 use crate::error::Error;
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, RunTarget};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
-use crate::output::json::{SeedsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson};
+use crate::output::json::{SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson};
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
 use crate::project::Project;
@@ -77,6 +77,11 @@ fn show_json(
         path: location.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
         start_time: meta.map(|m| m.start_time.clone()),
         schema_version: meta.map(|m| m.schema_version.clone()),
+        columns: summary.schema.as_ref().filter(|schema| !schema.is_plume()).map(|schema| ShowColumnsJson {
+            steps: schema.steps.columns.len() as u64,
+            episodes: schema.episodes.columns.len() as u64,
+            derived: summary.is_derived,
+        }),
         package_version: meta.and_then(|m| m.package_version.clone()),
         git_sha: meta.and_then(|m| m.git_sha.clone()),
         base_seed: meta.and_then(|m| m.base_seed),
@@ -125,6 +130,7 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     };
     line("started", show.start_time.as_deref().unwrap_or_default().into());
     line("recorder", describe_recorder(show).into());
+    line("columns", show.columns.as_ref().map(describe_columns).unwrap_or_default().into());
     line("location", show.path.as_deref().unwrap_or("DVC's cache").into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
     if let Some(history) = &show.history {
@@ -147,11 +153,12 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     }
     line("seeds", show.seeds.as_ref().map(seed_text).unwrap_or_default().into());
     if let Some(metrics) = &show.metrics {
-        metric_lines(metrics, &mut |name, value| line(name, value.into()));
+        let has_agents = summary.schema.as_ref().is_some_and(|schema| schema.agent().is_some());
+        metric_lines(metrics, has_agents, &mut |name, value| line(name, value.into()));
     }
-    if let Some(plot_data) = &summary.plot_data {
-        line("distance", render_curve(&plot_data.distance).into());
-        line("reward so far", render_curve(&plot_data.reward).into());
+    for (name, curve) in summary.plot_data.iter().flat_map(shown_curves) {
+        let is_plume = summary.plot_data.as_ref().is_some_and(|plot_data| plot_data.is_plume);
+        line(&shorten_text(name, 15), render_curve(curve, is_plume).into());
     }
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
     line("files", format!("{}, {}", show.files.len(), format_bytes(bytes)).into());
@@ -183,6 +190,11 @@ fn describe_recorder(show: &ShowJson) -> String {
         parts.push(format!("code {sha}"));
     }
     parts.join(", ")
+}
+
+fn describe_columns(columns: &ShowColumnsJson) -> String {
+    let derived = if columns.derived { "; the summaries are made of the steps" } else { "" };
+    format!("{} a step, {} an episode{derived}", columns.steps, columns.episodes)
 }
 
 fn render_verdict(verdict: &ShowValidationJson) -> StyledText {
@@ -233,14 +245,17 @@ fn seed_text(seeds: &SeedsJson) -> String {
     }
 }
 
-fn metric_lines(metrics: &RunMetrics, line: &mut impl FnMut(&str, String)) {
+fn metric_lines(metrics: &RunMetrics, has_agents: bool, line: &mut impl FnMut(&str, String)) {
     let episodes = format_plural(metrics.episodes, "episode");
+    let each = if has_agents { " (one for each agent)" } else { "" };
     let steps = format_plural(metrics.steps, "step");
     let mean = metrics.mean_steps.map(|n| format!(", {} an episode", human::format_number(n))).unwrap_or_default();
-    line("episodes", format!("{episodes}, {steps}{mean}"));
-    if let Some(rate) = metrics.success_rate {
-        let n = format_count(metrics.successes);
-        line("success", format!("{} ({n} of {} reached the goal)", human::format_percent(rate), metrics.episodes));
+    line("episodes", format!("{episodes}{each}, {steps}{mean}"));
+    if let (Some(rate), Some(successes)) = (metrics.success_rate, metrics.successes) {
+        // plume-nav-sim's runs have a goal; in others, success is what the recorder calls so.
+        let what = if metrics.figures.final_distance { "reached the goal" } else { "succeeded" };
+        let n = format_count(successes);
+        line("success", format!("{} ({n} of {} {what})", human::format_percent(rate), metrics.judged));
     }
     if let (Some(mean), Some(best)) = (metrics.mean_reward, metrics.max_reward) {
         line("reward", format!("{} mean, {} best", human::format_number(mean), human::format_number(best)));
@@ -248,14 +263,33 @@ fn metric_lines(metrics: &RunMetrics, line: &mut impl FnMut(&str, String)) {
     if let (Some(mean), Some(best)) = (metrics.mean_final_distance, metrics.min_final_distance) {
         line("final distance", format!("{} mean, {} nearest", human::format_number(mean), human::format_number(best)));
     }
+    for DeclaredMetric { name, value, unit } in metrics.declared.iter().flatten() {
+        let unit = human::format_unit(unit.as_deref());
+        let value = value.map_or_else(|| "-".into(), |value| format!("{}{unit}", human::format_number(value)));
+        line(&shorten_text(name, 40), value);
+    }
+}
+
+/// The curves that are shown in a line each: reward if the run has it, else the first line of its plots.
+fn shown_curves(plot_data: &PlotData) -> Vec<(&str, &LineCurve)> {
+    let reward = plot_data.reward.as_ref().map(|curve| ("reward so far", curve));
+    let first = plot_data.lines.first().map(|curve| (curve.name.as_str(), curve));
+    if plot_data.is_plume {
+        let distance = first.map(|(_, curve)| ("distance", curve));
+        return distance.into_iter().chain(reward).collect();
+    }
+    reward.or(first).into_iter().collect()
 }
 
 /// A curve's median in a line, with its first and last value.
-fn render_curve(curve: &BandCurve) -> String {
+fn render_curve(LineCurve { curve, unit, .. }: &LineCurve, is_plume: bool) -> String {
     let values: Vec<f64> = curve.iter().map(|band| band.mid).collect();
     // 32 columns of curve leave 30 of a line of 80 for the two numbers.
     let (Some(first), Some(last), Some(line)) = (values.first(), values.last(), render_sparkline(&values, 32)) else {
         return String::new();
     };
-    format!("{line}  {} → {} (median)", human::format_number(*first), human::format_number(*last))
+    // The distances of plume-nav-sim are in cells, which goes without saying.
+    let unit = unit.as_deref().filter(|_| !is_plume);
+    let last = format!("{}{}", human::format_number(*last), human::format_unit(unit));
+    format!("{line}  {} → {last} (median)", human::format_number(*first))
 }

@@ -1,6 +1,7 @@
 //! Where a run's bytes are: in a directory, or in objects in DVC's cache. Both are read by file name.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::columnar;
 use crate::columnar::{ColumnarError, PlotData, RunMetrics};
@@ -9,6 +10,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::formats::json;
 use crate::formats::json::JsonValue;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET};
+use crate::run::schema::{RunSchema, SCHEMA_JSON, SchemaVersion};
 use crate::run::{RunKey, open};
 use crate::support::{fs, limits};
 
@@ -79,6 +81,18 @@ impl RunLocation {
         self.read_json(DATASET_INDEX)
     }
 
+    /// The columns of the run's rows; `None` if it cannot be read what they are.
+    #[must_use]
+    pub fn read_schema(&self) -> Option<Arc<RunSchema>> {
+        let run_json = self.read_run_json()?;
+        let version = run_json.get("schema_version").and_then(JsonValue::as_str)?;
+        let version = SchemaVersion::read(version.as_bytes())?;
+        if !version.is_declared() {
+            return Some(RunSchema::plume());
+        }
+        RunSchema::parse(&self.read_bytes(SCHEMA_JSON)?).ok().map(Arc::new)
+    }
+
     /// The directory, if the run is in one.
     #[must_use]
     pub fn dir(&self) -> Option<&Path> {
@@ -99,7 +113,8 @@ impl RunLocation {
     /// The trace from parquet.
     #[must_use]
     pub fn read_plot_data(&self) -> Option<Result<PlotData, ColumnarError>> {
-        Some(columnar::read_plot_data(&self.parquet_files()?.0))
+        let (steps, episodes) = self.parquet_files()?;
+        Some(columnar::read_plot_data(&steps, &episodes))
     }
 
     fn parquet_files(&self) -> Option<(PathBuf, PathBuf)> {

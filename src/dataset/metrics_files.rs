@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::columnar;
-use crate::columnar::{ColumnarError, PlotData, QuartileBand, RunMetrics};
+use crate::columnar::{BandCurve, ColumnarError, LineCurve, PlotData, QuartileBand, RunMetrics};
 use crate::dvc::stage;
 use crate::formats::yaml;
 use crate::run::RunKey;
@@ -23,7 +23,7 @@ use crate::support::limits;
 pub const DIR: &str = "metrics";
 /// The run's key figures.
 pub const METRICS: &str = "metrics/capture.json";
-/// Distance and reward over steps.
+/// Distance and reward over steps, and the lines that a schema declares.
 pub const STEPS: &str = "metrics/capture-steps.csv";
 /// How long episodes were.
 pub const EPISODES: &str = "metrics/capture-episodes.csv";
@@ -55,7 +55,8 @@ pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<
     }
     let folder = run.dir_under(out_dir);
     let (steps, episodes) = (folder.join(STEPS_PARQUET), folder.join(EPISODES_PARQUET));
-    let (run_metrics, plot_data) = (columnar::read_run_metrics(&steps, &episodes)?, columnar::read_plot_data(&steps)?);
+    let (run_metrics, plot_data) =
+        (columnar::read_run_metrics(&steps, &episodes)?, columnar::read_plot_data(&steps, &episodes)?);
     let texts =
         [render_metrics(run, &run_metrics), render_step_rows(run, &plot_data), render_episode_rows(run, &plot_data)];
     for (name, text) in FILES.iter().zip(texts) {
@@ -86,8 +87,16 @@ pub fn run_shown_in(file: &[u8]) -> Option<String> {
 fn render_metrics(run: &RunKey, run_metrics: &RunMetrics) -> String {
     let mut all = Map::new();
     all.insert("run".into(), json!(run.to_string()));
-    if let Ok(Value::Object(run_metrics)) = serde_json::to_value(run_metrics) {
+    if let Ok(Value::Object(mut run_metrics)) = serde_json::to_value(run_metrics) {
+        // A leaf each, with the others.
+        run_metrics.remove("declared");
         all.extend(run_metrics.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    for metric in run_metrics.declared.iter().flatten() {
+        if let Some(value) = metric.value {
+            // A declared metric does not take the place of one that every run has, such as `mean_steps`.
+            all.entry(metric.name.as_str()).or_insert(json!(value));
+        }
     }
     // A map of plain values with text keys always serialises.
     let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
@@ -95,19 +104,49 @@ fn render_metrics(run: &RunKey, run_metrics: &RunMetrics) -> String {
     text
 }
 
+/// The column of plume-nav-sim's only line, which has another name there.
+const DISTANCE: &str = "distance";
+/// The columns of a CSV of steps that every run has, because `dvc.yaml` names them.
+const STEP_COLUMNS: [&str; 3] = ["step", DISTANCE, "reward"];
+
+/// Every run has the columns that `dvc.yaml` names, empty if it lacks such values; a line of its own is a further column.
 fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
     let run = csv_field(run);
-    let mut out = String::from("run,step,distance,distance_q1,distance_q3,reward,reward_q1,reward_q3\n");
+    let none = Vec::new();
+    let is_distance = |line: &&LineCurve| plot_data.is_plume || line.name == DISTANCE;
+    let distance = plot_data.lines.iter().find(is_distance).map_or(&none, |line| &line.curve);
+    let reward = plot_data.reward.as_ref().map_or(&none, |line| &line.curve);
+    let is_own = |line: &&LineCurve| !plot_data.is_plume && !STEP_COLUMNS.contains(&line.name.as_str());
+    let own: Vec<&LineCurve> = plot_data.lines.iter().filter(is_own).collect();
+
+    let mut out = String::from("run,step,distance,distance_q1,distance_q3,reward,reward_q1,reward_q3");
+    for LineCurve { name, .. } in &own {
+        // Writing to a `String` cannot fail, here and below.
+        let _ = write!(out, ",{name},{name}_q1,{name}_q3");
+    }
+    out.push('\n');
+    let curves: Vec<&BandCurve> = [distance, reward].into_iter().chain(own.iter().map(|line| &line.curve)).collect();
+    let mut steps: Vec<u64> = if plot_data.is_plume {
+        // A run without a finite distance has no distance curve, but one of rewards.
+        reward.iter().map(|band| band.step).collect()
+    } else {
+        curves.iter().flat_map(|curve| curve.iter().map(|band| band.step)).collect()
+    };
+    steps.sort_unstable();
+    steps.dedup();
     // At least 1, because `step_by(0)` panics: a run can be without steps.
-    let every = plot_data.reward.len().div_ceil(ROWS).max(1);
-    for reward in plot_data.reward.iter().step_by(every) {
-        // A run without a finite distance has no distance curve.
-        let distance = plot_data.distance.iter().find(|band| band.step == reward.step);
-        let band = |band: Option<&QuartileBand>| {
-            band.map_or_else(|| ",,".to_owned(), |b| format!("{},{},{}", b.mid, b.low, b.high))
-        };
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(out, "{run},{},{},{}", reward.step, band(distance), band(Some(reward)));
+    let every = steps.len().div_ceil(ROWS).max(1);
+    for step in steps.into_iter().step_by(every) {
+        let _ = write!(out, "{run},{step}");
+        for curve in &curves {
+            match curve.iter().find(|band| band.step == step) {
+                Some(QuartileBand { low, mid, high, .. }) => {
+                    let _ = write!(out, ",{mid},{low},{high}");
+                }
+                None => out.push_str(",,,"),
+            }
+        }
+        out.push('\n');
     }
     out
 }
@@ -118,10 +157,10 @@ fn render_episode_rows(run: &RunKey, plot_data: &PlotData) -> String {
     // At least 1, because `step_by(0)` panics.
     let every = plot_data.episodes.len().div_ceil(ROWS).max(1);
     for episode in plot_data.episodes.iter().step_by(every) {
-        let reached = u8::from(episode.terminated);
+        let reward = plot_data.reward.as_ref().map(|_| episode.reward.to_string()).unwrap_or_default();
+        let reached = episode.success.map(|success| u8::from(success).to_string()).unwrap_or_default();
         // Writing to a `String` cannot fail.
-        let _ =
-            writeln!(out, "{run},{},{},{},{reached}", episode.index.saturating_add(1), episode.steps, episode.reward);
+        let _ = writeln!(out, "{run},{},{},{reward},{reached}", episode.index.saturating_add(1), episode.steps);
     }
     out
 }
@@ -136,6 +175,7 @@ fn csv_field(run: &RunKey) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::columnar::{DeclaredMetric, PlotEpisode};
 
     #[test]
     fn the_reference_pipeline_declares_the_files_and_others_do_not() {
@@ -152,9 +192,44 @@ mod tests {
     }
 
     #[test]
+    fn a_declared_run_has_its_own_metrics_and_lines() {
+        let metric = |name: &str, value| DeclaredMetric { name: name.into(), value, unit: None };
+        let declared = vec![metric("max_peak", Some(2.5)), metric("mean_steps", Some(7.0)), metric("min_x", None)];
+        let run_metrics = RunMetrics { mean_steps: Some(3.0), declared: Some(declared), ..RunMetrics::default() };
+        let run = RunKey::new("spring", "c1").unwrap();
+        let text = render_metrics(&run, &run_metrics);
+        let shown: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(shown, json!({"run": "spring/c1", "episodes": 0, "steps": 0, "mean_steps": 3.0, "max_peak": 2.5}));
+
+        let band = |step, mid| QuartileBand { step, low: mid, mid, high: mid };
+        let line = |name: &str, curve| LineCurve { name: name.into(), unit: None, curve };
+        let lines = vec![line("x", vec![band(0, 1.0), band(1, 2.0)]), line("step", vec![band(1, 9.0)])];
+        let episode = PlotEpisode {
+            index: 0,
+            steps: 1,
+            terminated: true,
+            truncated: false,
+            success: None,
+            reward: 0.0,
+            line_end: None,
+        };
+        let plot_data = PlotData { lines, episodes: vec![episode], ..PlotData::default() };
+        let text = render_step_rows(&run, &plot_data);
+        assert_eq!(
+            text,
+            "run,step,distance,distance_q1,distance_q3,reward,reward_q1,reward_q3,x,x_q1,x_q3\n\
+             spring/c1,0,,,,,,,1,1,1\nspring/c1,1,,,,,,,2,2,2\n"
+        );
+        assert_eq!(run_shown_in(text.as_bytes()).as_deref(), Some("spring/c1"));
+        // Terminated is not reached.
+        assert_eq!(render_episode_rows(&run, &plot_data), "run,episode,steps,reward,reached\nspring/c1,1,1,,\n");
+    }
+
+    #[test]
     fn every_file_names_its_run() {
         let band = QuartileBand { step: 1, low: 0.0, mid: 0.5, high: 1.0 };
-        let plot_data = PlotData { reward: vec![band], ..PlotData::default() };
+        let reward = Some(LineCurve { curve: vec![band], ..LineCurve::default() });
+        let plot_data = PlotData { is_plume: true, reward, ..PlotData::default() };
         for (run_id, in_csv) in [("r1", "nav/r1"), ("a,\"b\",1", "\"nav/a,\"\"b\"\",1\"")] {
             let run = RunKey::new("nav", run_id).unwrap();
             assert_eq!(run_shown_in(render_metrics(&run, &RunMetrics::default()).as_bytes()), Some(run.to_string()));

@@ -1,8 +1,10 @@
-//! Two runs' values side by side: which keys differ.
+//! Two runs side by side: which keys of their configuration differ, and which of their columns.
 
 use std::collections::BTreeMap;
 
 use crate::formats::json::JsonValue;
+use crate::run::layout::RunStream;
+use crate::run::schema::{RunSchema, describe_type};
 
 /// A key whose values differ; `None` if a side has no such key.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,40 @@ pub fn compare_values(a: &JsonValue, b: &JsonValue) -> Vec<ValueDifference> {
         .collect()
 }
 
+/// A column that only one of two schemas has, or whose type differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnDifference {
+    /// The stream.
+    pub stream: RunStream,
+    /// The column's name.
+    pub column: String,
+    /// Its type in the first schema, as `float32[4] in m`; `None` if it has no such column.
+    pub a: Option<String>,
+    /// Its type in the second schema.
+    pub b: Option<String>,
+}
+
+/// The columns in which two schemas differ: those of the first in its order, then those that only the second has. The
+/// type of a column is its dtype, shape and unit; a range or a place in the row can change without another type.
+#[must_use]
+pub fn compare_schemas(a: &RunSchema, b: &RunSchema) -> Vec<ColumnDifference> {
+    let mut out = Vec::new();
+    for stream in [RunStream::Steps, RunStream::Episodes] {
+        let type_in = |schema: &RunSchema, name: &str| {
+            let own = schema.stream(stream);
+            own.find(name).and_then(|index| own.column(index)).map(describe_type)
+        };
+        let only_in_b = b.stream(stream).columns.iter().filter(|column| a.stream(stream).find(&column.name).is_none());
+        for column in a.stream(stream).columns.iter().chain(only_in_b) {
+            let (in_a, in_b) = (type_in(a, &column.name), type_in(b, &column.name));
+            if in_a != in_b {
+                out.push(ColumnDifference { stream, column: column.name.clone(), a: in_a, b: in_b });
+            }
+        }
+    }
+    out
+}
+
 fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
     match (a.as_array(), b.as_array()) {
         (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b)),
@@ -90,5 +126,34 @@ mod tests {
         let keys: Vec<&str> = found.iter().map(|d| d.key.as_str()).collect();
         assert_eq!(keys, ["\"a.b\"", "p.only", "p.sigma", "p.xy"]);
         assert_eq!((found[1].a.clone(), found[1].b.clone()), (Some(JsonValue::Null), None));
+    }
+
+    #[test]
+    fn columns_that_come_go_or_change_their_type_are_listed() {
+        let schema = |steps: &str| RunSchema::parse(format!("{{\"format\": 1, \"steps\": {{{steps}}}}}").as_bytes());
+        let a = schema(
+            r#""x": {"dtype": "float32", "unit": "m"}, "v": {"dtype": "int32", "max": 3}, "gone": {"dtype": "bool"}"#,
+        )
+        .unwrap();
+        let b = schema(
+            r#""new": {"dtype": "uint8", "shape": [7, 7, 3]}, "v": {"dtype": "int32", "path": "s.v"},
+               "x": {"dtype": "float64", "unit": "m"}, "reward": {"dtype": "float64"}"#,
+        )
+        .unwrap();
+        let found: Vec<String> = compare_schemas(&a, &b)
+            .into_iter()
+            .map(|ColumnDifference { stream, column, a, b }| format!("{}.{column} {a:?} {b:?}", stream.stem()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                r#"steps.x Some("float32 in m") Some("float64 in m")"#,
+                r#"steps.gone Some("bool") None"#,
+                r#"steps.new None Some("uint8[7, 7, 3]")"#,
+                r#"steps.reward None Some("float64")"#,
+                r#"episodes.total_reward None Some("float64")"#,
+            ]
+        );
+        assert_eq!(compare_schemas(&a, &a), []);
     }
 }

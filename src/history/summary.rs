@@ -1,6 +1,7 @@
 //! The facts about one run, wherever its bytes are: metadata, validation, metrics, files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::columnar::{MetricsSink, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
@@ -8,8 +9,9 @@ use crate::dataset::verify::walk_files;
 use crate::formats::json::JsonValue;
 use crate::project::{self, Project, ProjectError};
 use crate::run::include::IncludePatterns;
-use crate::run::layout::RunLayout;
+use crate::run::layout::{RunLayout, RunStream, parse_shard_name};
 use crate::run::meta::RunMeta;
+use crate::run::schema::RunSchema;
 use crate::support::progress::Progress;
 use crate::validate::{IgnoredFinding, SeedSummary, ValidationReport};
 use crate::{manifest, validate};
@@ -32,6 +34,10 @@ pub struct ValidationVerdict {
 pub struct RunSummary {
     /// `run.json`, if it can be read.
     pub meta: Option<RunMeta>,
+    /// The columns of its rows, if it can be read what they are.
+    pub schema: Option<Arc<RunSchema>>,
+    /// Whether the summaries of its episodes are made of the steps, because its recorder wrote none.
+    pub is_derived: bool,
     /// The hash of the configuration.
     pub config_hash: Option<String>,
     /// The seeds of the steps.
@@ -68,6 +74,9 @@ pub fn summarize_run(
         RunSummary { files: list_files(location, &project.read_config()?.ingest.include), ..RunSummary::default() };
     // A `run.json` that cannot be parsed leaves its facts absent; the rest is shown.
     summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
+    summary.schema = location.read_schema();
+    let is_declared = summary.schema.as_ref().is_some_and(|schema| !schema.is_plume());
+    summary.is_derived = is_declared && !summary.files.iter().any(|(name, _)| is_episodes_file(name));
     let (manifest, index) = (location.read_manifest(), location.read_index());
     let text = |value: &Option<JsonValue>| {
         value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
@@ -103,14 +112,19 @@ fn scan_recording(
     let options = project::read_validation_options(project)?;
     let mut sink = if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
     let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
-    let (metrics, plot_data) = sink.finish();
     summary.verdict = Some(verdict_of_report(&scan.report));
     summary.seeds = scan.seeds;
-    if scan.key.is_some() {
+    // A run of which not even the name can be read has none.
+    if let Some((metrics, plot_data)) = sink.finish() {
         summary.metrics = Some(metrics);
         summary.plot_data = plot_data;
     }
     Ok(summary)
+}
+
+/// Whether a file of a run is its recorder's summaries of episodes, or a part of them.
+fn is_episodes_file(name: &str) -> bool {
+    parse_shard_name(name).is_some_and(|(stream, _)| stream == RunStream::Episodes)
 }
 
 fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {

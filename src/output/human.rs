@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+use crate::output::table::shorten_text;
+use crate::support::visible::escape_control;
+
 /// A measured number with about four significant digits: `-0.5`, `11.18`, `1234`.
 #[must_use]
 pub fn format_number(value: f64) -> String {
@@ -28,6 +31,12 @@ pub fn format_number(value: f64) -> String {
 #[must_use]
 pub fn format_optional(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), format_number)
+}
+
+/// A unit behind a number, with the space between them; nothing for none. It is a recorder's text.
+#[must_use]
+pub fn format_unit(unit: Option<&str>) -> String {
+    unit.map(|unit| format!(" {}", shorten_text(&escape_control(unit), 16))).unwrap_or_default()
 }
 
 /// A share (0 to 1) in per cent: `25%`.

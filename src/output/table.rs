@@ -22,21 +22,23 @@ const HEADING: Style = Style::new().dimmed();
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
+pub enum Column<'a> {
     /// Text, never cut.
-    Left(&'static str),
+    Left(&'a str),
     /// Numbers, never cut, aligned right.
-    Right(&'static str),
+    Right(&'a str),
     /// Text that is shortened if the line is too long.
-    Shrink(&'static str),
+    Shrink(&'a str),
     /// Text that is left out if the line is too long.
-    Spare(&'static str),
+    Spare(&'a str),
+    /// Numbers, aligned right, that are left out if the line is too long.
+    SpareRight(&'a str),
 }
 
-impl Column {
-    fn heading(self) -> &'static str {
+impl<'a> Column<'a> {
+    fn heading(self) -> &'a str {
         match self {
-            Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) => t,
+            Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) | Self::SpareRight(t) => t,
         }
     }
 }
@@ -61,15 +63,15 @@ pub fn styled_cell(text: impl Display, style: Style) -> Cell {
 
 /// A table.
 #[derive(Debug, Clone)]
-pub struct TextTable {
-    columns: Vec<Column>,
+pub struct TextTable<'a> {
+    columns: Vec<Column<'a>>,
     rows: Vec<Vec<Cell>>,
 }
 
-impl TextTable {
+impl<'a> TextTable<'a> {
     /// Makes an empty table.
     #[must_use]
-    pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+    pub fn new(columns: impl IntoIterator<Item = Column<'a>>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
@@ -110,7 +112,7 @@ impl TextTable {
         };
         // The last spare column goes first.
         for (at, column) in self.columns.iter().enumerate().rev() {
-            if total(widths) > most && matches!(column, Column::Spare(_)) {
+            if total(widths) > most && matches!(column, Column::Spare(_) | Column::SpareRight(_)) {
                 widths[at] = 0;
             }
         }
@@ -137,7 +139,7 @@ impl TextTable {
             }
             match column {
                 // out.push_str(pad) => Numbers are aligned right.
-                Column::Right(_) => out.push_str(pad).push_styled(cell.style, short),
+                Column::Right(_) | Column::SpareRight(_) => out.push_str(pad).push_styled(cell.style, short),
                 _ => out.push_styled(cell.style, short).push_str(pad),
             };
         }

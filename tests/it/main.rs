@@ -66,3 +66,4 @@ mod tools;
 mod validate;
 mod verbose;
 mod views;
+mod views_schema;

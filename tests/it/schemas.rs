@@ -8,7 +8,7 @@ use crate::env::{FIRST, PLUME, THIRD, TestEnv};
 use crate::tools;
 
 /// Checks JSON texts against schemas: pairs of a schema's name and a text.
-fn fits(env: &TestEnv, pairs: &[(&str, String)]) {
+pub fn fits(env: &TestEnv, pairs: &[(&str, String)]) {
     let bin = tools::venv("jsonschema", &["jsonschema==4.26.0"]);
     let dir = env.path("json");
     fs::create_dir_all(&dir).unwrap();

@@ -17,9 +17,9 @@ pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
 };
 pub use runs::{
-    DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, IngestJson, IngestedRunJson, ManifestJson, PlotJson,
-    RunJson, RunsJson, SeedsJson, SelectJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
-    ValidateJson,
+    DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, IngestJson, IngestedRunJson, ManifestJson,
+    PlotJson, RunJson, RunsJson, SeedsJson, SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson,
+    ShowValidationJson, ValidateJson,
 };
 pub use schema::{
     ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::columnar::RunMetrics;
+use crate::columnar::{FigureSet, RunMetrics};
 use crate::validate::{IgnoredFinding, ValidationReport};
 
 /// `runs`
@@ -51,6 +51,9 @@ pub struct RunJson {
     /// Metrics, if its parquet is in this clone.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
+    /// Which metrics such a run has, if that is known.
+    #[serde(skip)]
+    pub figures: Option<FigureSet>,
 }
 
 /// `show`
@@ -70,6 +73,9 @@ pub struct ShowJson {
     pub start_time: Option<String>,
     /// The recorder's schema version.
     pub schema_version: Option<String>,
+    /// The columns that the run declares; absent for plume-nav-sim's runs, which declare none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<ShowColumnsJson>,
     /// The simulator's version.
     pub package_version: Option<String>,
     /// The simulator's commit.
@@ -93,6 +99,17 @@ pub struct ShowJson {
     pub metrics: Option<RunMetrics>,
     /// Its files.
     pub files: Vec<ShowFileJson>,
+}
+
+/// The columns of a run that declares them.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShowColumnsJson {
+    /// How many a step has, without the format's own.
+    pub steps: u64,
+    /// How many an episode's summary has.
+    pub episodes: u64,
+    /// Whether the summaries are made of the steps, because the recorder wrote none.
+    pub derived: bool,
 }
 
 /// Seeds.
@@ -161,9 +178,25 @@ pub struct DiffJson {
     pub seeds: DiffSeedsJson,
     /// Other metadata that differs: simulator, commit, schema.
     pub metadata: Vec<DiffKeyJson>,
+    /// Columns that only one run has, or that have another type in the other; absent if neither run declares columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Vec<DiffColumnJson>>,
     /// The metrics of both.
     #[serde(rename = "figures")]
     pub metrics: DiffMetricsJson,
+}
+
+/// A column in which two runs' schemas differ.
+#[derive(Debug, Serialize)]
+pub struct DiffColumnJson {
+    /// `steps` or `episodes`.
+    pub stream: &'static str,
+    /// The column's name.
+    pub column: String,
+    /// The first run's type, as `float32[4] in m`; `null` if it has no such column.
+    pub a: Option<String>,
+    /// The second run's type.
+    pub b: Option<String>,
 }
 
 /// A key whose values differ.

@@ -11,8 +11,11 @@ pub const SOFT: u32 = 0x59_63_6E;
 /// The colour of grid lines.
 pub const GRID: u32 = 0xE3_E6_EA;
 
+/// The largest number on an axis.
+pub const LARGEST: f64 = 1e300;
+
 /// A linear axis from `low` to `high`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PlotAxis {
     /// The value at the start.
     pub low: f64,
@@ -24,7 +27,8 @@ impl PlotAxis {
     /// Makes an axis that contains all finite values, with round ends; equal values get room on both sides.
     pub fn spanning(values: impl IntoIterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values.into_iter().filter(|v| v.is_finite()) {
+        // Beyond the limit, the length of the axis would not be a number.
+        for value in values.into_iter().filter(|v| v.is_finite()).map(|v| v.clamp(-LARGEST, LARGEST)) {
             (low, high) = (low.min(value), high.max(value));
         }
         // No finite value at all.
@@ -71,7 +75,9 @@ fn tick_step(span: f64, count: u32) -> f64 {
 /// Formats a number for an axis: `1000`, `20k`, `−0.5`.
 pub fn tick_label(value: f64) -> String {
     let size = value.abs();
-    let text = if size >= 1e6 {
+    let text = if size >= 1e12 {
+        format!("{value:.2e}")
+    } else if size >= 1e6 {
         format!("{}M", trim_zeros(format!("{:.2}", value / 1e6)))
     } else if size >= 1e4 {
         format!("{}k", trim_zeros(format!("{:.1}", value / 1e3)))
@@ -86,12 +92,25 @@ pub fn tick_label(value: f64) -> String {
     text.replace('-', "\u{2212}")
 }
 
+/// Formats the ticks of an axis. If short numbers do not tell them apart, because their differences are small beside
+/// themselves, the labels are differences from the first one, and the second value says so.
+fn tick_labels(ticks: &[f64]) -> (Vec<String>, String) {
+    let labels: Vec<String> = ticks.iter().map(|tick| tick_label(*tick)).collect();
+    let is_same = labels.windows(2).any(|pair| pair.first() == pair.last());
+    let Some(first) = ticks.first().filter(|_| is_same) else { return (labels, String::new()) };
+    let differences = ticks.iter().map(|tick| format!("+{}", tick_label(tick - first))).collect();
+    // Without an exponent, 1e300 has 301 digits.
+    let is_short = *first == 0.0 || (1e-4..1e15).contains(&first.abs());
+    let first = if is_short { first.to_string() } else { format!("{first:e}") };
+    (differences, format!(", from {first}").replace('-', "\u{2212}"))
+}
+
 fn trim_zeros(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A chart: a title over a plotting area with axes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PlotChart<'a> {
     /// The plotting area.
     pub area: Rect,
@@ -105,6 +124,10 @@ pub struct PlotChart<'a> {
     pub note: &'a str,
     /// The label of the horizontal axis.
     pub x_label: &'a str,
+    /// The label of the vertical axis, beside it.
+    pub y_label: &'a str,
+    /// Whether the horizontal axis counts, so that between whole numbers there is nothing.
+    pub counts: bool,
 }
 
 impl PlotChart<'_> {
@@ -118,30 +141,40 @@ impl PlotChart<'_> {
         let a = self.area;
         scene.push_text(SceneText::new((a.x, a.y - 14.0), 15.0, INK, self.title).with_bold());
         scene.push_text(SceneText::new((a.right(), a.y - 14.0), 12.0, SOFT, self.note).with_anchor(TextAnchor::End));
-        for tick in self.y.tick_values(4) {
+        // A tick for each 45 pixels.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let ticks = self.y.tick_values(((a.h / 45.0) as u32).max(4));
+        let (labels, y_base) = tick_labels(&ticks);
+        for (tick, label) in ticks.into_iter().zip(labels) {
             let (_, y) = self.point_at(self.x.low, tick);
             scene.push_shape(SceneShape::Line(vec![(a.x, y), (a.right(), y)], solid_stroke(solid_paint(GRID), 1.0)));
-            scene.push_text(
-                SceneText::new((a.x - 8.0, y + 4.0), 12.0, SOFT, tick_label(tick)).with_anchor(TextAnchor::End),
-            );
+            scene.push_text(SceneText::new((a.x - 8.0, y + 4.0), 12.0, SOFT, label).with_anchor(TextAnchor::End));
         }
-        for tick in self.x.tick_values(6) {
+        let mut ticks = self.x.tick_values(6);
+        ticks.retain(|tick| !self.counts || tick.fract() == 0.0);
+        let (labels, x_base) = tick_labels(&ticks);
+        for (tick, label) in ticks.into_iter().zip(labels) {
             let (x, _) = self.point_at(tick, self.y.low);
             scene.push_shape(SceneShape::Line(
                 vec![(x, a.bottom()), (x, a.bottom() + 4.0)],
                 solid_stroke(translucent_paint(SOFT, 0.6), 1.0),
             ));
-            scene.push_text(
-                SceneText::new((x, a.bottom() + 18.0), 12.0, SOFT, tick_label(tick)).with_anchor(TextAnchor::Middle),
-            );
+            scene.push_text(SceneText::new((x, a.bottom() + 18.0), 12.0, SOFT, label).with_anchor(TextAnchor::Middle));
         }
         scene.push_shape(SceneShape::Line(
             vec![(a.x, a.bottom()), (a.right(), a.bottom())],
             solid_stroke(translucent_paint(SOFT, 0.6), 1.0),
         ));
+        let x_label = format!("{}{x_base}", self.x_label);
         scene.push_text(
-            SceneText::new((a.right(), a.bottom() + 34.0), 12.0, SOFT, self.x_label).with_anchor(TextAnchor::End),
+            SceneText::new((a.right(), a.bottom() + 34.0), 12.0, SOFT, x_label).with_anchor(TextAnchor::End),
         );
+        let y_label = format!("{}{y_base}", self.y_label);
+        if !y_label.is_empty() {
+            let middle = a.y + a.h / 2.0;
+            let text = SceneText::new((a.x - 58.0, middle), 12.0, SOFT, y_label).with_anchor(TextAnchor::Middle);
+            scene.push_text(SceneText { up: true, ..text });
+        }
     }
 
     /// Draws a dashed horizontal line with a label at its right end; nothing if it is outside of the chart.
@@ -183,5 +216,14 @@ mod tests {
     fn numbers_are_short_to_read() {
         let text = [0.0, -0.5, 1234.0, 20_000.0, 3_500_000.0, 0.000_01].map(tick_label);
         assert_eq!(text, ["0", "−0.5", "1234", "20k", "3.5M", "1.0e−5"]);
+    }
+
+    #[test]
+    fn ticks_that_differ_little_are_told_apart() {
+        assert_eq!(tick_labels(&[0.0, 0.5, 1.0]), (vec!["0".into(), "0.5".into(), "1".into()], String::new()));
+        let (labels, base) = tick_labels(&[-1_795_740_004.5, -1_795_740_004.0]);
+        assert_eq!((labels, base.as_str()), (vec!["+0".into(), "+0.5".into()], ", from −1795740004.5"));
+        let huge = PlotAxis::spanning([f64::MAX, f64::MIN]);
+        assert!(huge.low.is_finite() && huge.high - huge.low < f64::INFINITY && huge.position_of(0.0) == 0.5);
     }
 }

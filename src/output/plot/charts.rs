@@ -1,26 +1,31 @@
-//! The charts: distance and reward over steps (median and quartiles over episodes), and the lengths of episodes.
+//! The charts of plume-nav-sim's runs, distance and reward over steps (median and quartiles over episodes), and the lengths
+//! of episodes, which every run has.
 
-use super::{EpisodeEnd, RunPlot};
-use crate::columnar::{BandCurve, PlotEpisode};
+use super::{EpisodeEnd, RunPlot, shorten_title};
+use crate::columnar::{BandCurve, PlotData};
 use crate::output::plot::axes::{PlotAxis, PlotChart};
 use crate::output::plot::scene::{PlotScene, Rect, SceneShape, solid_paint, solid_stroke, translucent_paint};
+use crate::support::visible::escape_control;
 
 /// The most episodes that get a bar each; more are shown as a histogram.
 const BARS: usize = 80;
 
 /// Draws the distance to the goal over steps.
 pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
-    let curve = &picture.plot_data.distance;
+    let none = Vec::new();
+    let curve = picture.plot_data.lines.first().map_or(&none, |line| &line.curve);
     // A radius below 0.05 cells would look like the axis itself.
     let radius = picture.grid.goal_radius.filter(|r| *r >= 0.05);
     let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0]));
+    let note = curve_note(picture.plot_data);
     let chart = PlotChart {
         area,
         x: steps_axis(curve),
         y,
         title: "Distance to goal",
-        note: curve_note(picture),
+        note,
         x_label: "step",
+        ..PlotChart::default()
     };
     chart.draw_frame(scene);
     draw_band(scene, &chart, curve);
@@ -31,16 +36,31 @@ pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
 
 /// Draws the reward since the episode's start, over steps.
 pub fn draw_reward(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
-    let curve = &picture.plot_data.reward;
+    let none = Vec::new();
+    let curve = picture.plot_data.reward.as_ref().map_or(&none, |line| &line.curve);
     let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]));
-    let chart =
-        PlotChart { area, x: steps_axis(curve), y, title: "Reward so far", note: curve_note(picture), x_label: "step" };
+    let note = curve_note(picture.plot_data);
+    let chart = PlotChart {
+        area,
+        x: steps_axis(curve),
+        y,
+        title: "Reward so far",
+        note,
+        x_label: "step",
+        ..PlotChart::default()
+    };
     chart.draw_frame(scene);
     draw_band(scene, &chart, curve);
 }
 
-fn curve_note(picture: &RunPlot<'_>) -> &'static str {
-    if picture.plot_data.episodes.len() > 1 { "median and quartiles over episodes" } else { "" }
+/// What is drawn of several episodes.
+pub fn curve_note(plot_data: &PlotData) -> &'static str {
+    if plot_data.episodes.len() > 1 { "median and quartiles over episodes" } else { "" }
+}
+
+/// A unit as the label of an axis. It is the recorder's text.
+pub fn unit_label(unit: Option<&str>) -> String {
+    unit.map(|unit| shorten_title(&escape_control(unit), 24)).unwrap_or_default()
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -49,8 +69,9 @@ fn steps_axis(curve: &BandCurve) -> PlotAxis {
     PlotAxis { low: 1.0, high: last.max(2.0) }
 }
 
+/// Draws the quartiles as a band, and the median as a line in it.
 #[allow(clippy::cast_precision_loss)]
-fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
+pub fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
     const RGB: u32 = 0x00_72_B2;
     let along = |value: fn(&crate::columnar::QuartileBand) -> f64| {
         curve.iter().map(move |b| chart.point_at(b.step as f64, value(b)))
@@ -72,17 +93,27 @@ fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
 }
 
 /// Draws the steps of each episode; a histogram if there are many.
-pub fn draw_lengths(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
-    let episodes = &picture.plot_data.episodes;
-    if episodes.len() <= BARS { draw_bars(scene, area, episodes) } else { draw_histogram(scene, area, episodes) }
+pub fn draw_lengths(scene: &mut PlotScene, area: Rect, plot_data: &PlotData) {
+    let few = plot_data.episodes.len() <= BARS;
+    if few { draw_bars(scene, area, plot_data) } else { draw_histogram(scene, area, plot_data) }
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn draw_bars(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
+fn draw_bars(scene: &mut PlotScene, area: Rect, plot_data: &PlotData) {
+    let episodes = &plot_data.episodes;
     let n = episodes.len().max(1) as f64;
     let y = PlotAxis::spanning(episodes.iter().map(|e| e.steps as f64).chain([0.0]));
     let x = PlotAxis { low: 0.5, high: n + 0.5 };
-    let chart = PlotChart { area, x, y, title: "Episode lengths", note: "steps", x_label: "episode" };
+    let chart = PlotChart {
+        area,
+        x,
+        y,
+        title: "Episode lengths",
+        note: "steps",
+        x_label: "episode",
+        counts: !plot_data.is_plume,
+        ..PlotChart::default()
+    };
     chart.draw_frame(scene);
     for (i, episode) in episodes.iter().enumerate() {
         let (left, top) = chart.point_at(i as f64 + 0.6, episode.steps as f64);
@@ -93,20 +124,21 @@ fn draw_bars(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
         let half = ((right - left) / 2.0).min(24.0);
         let middle = f32::midpoint(left, right);
         let bar = Rect { x: middle - half, y: top, w: 2.0 * half, h: bottom - top };
-        scene.push_shape(SceneShape::Rect(bar, solid_paint(EpisodeEnd::of(episode).color())));
+        scene.push_shape(SceneShape::Rect(bar, solid_paint(EpisodeEnd::of(episode, plot_data).color())));
     }
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn draw_histogram(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
+fn draw_histogram(scene: &mut PlotScene, area: Rect, plot_data: &PlotData) {
+    let episodes = &plot_data.episodes;
     // About 12 pixels for each bar.
     const BINS: usize = 40;
     let longest = episodes.iter().map(|e| e.steps).max().unwrap_or(0).max(1) as f64;
     let bins = BINS.min(longest as usize).max(1);
-    let mut counts = vec![[0_u32; 3]; bins];
+    let mut counts = vec![[0_u32; EpisodeEnd::ALL.len()]; bins];
     for episode in episodes {
         let at = ((episode.steps.max(1) - 1) as f64 / longest * bins as f64) as usize;
-        let end = EpisodeEnd::ALL.iter().position(|e| *e == EpisodeEnd::of(episode)).unwrap_or(0);
+        let end = EpisodeEnd::ALL.iter().position(|e| *e == EpisodeEnd::of(episode, plot_data)).unwrap_or(0);
         if let Some(count) = counts.get_mut(at.min(bins - 1)).and_then(|c| c.get_mut(end)) {
             *count += 1;
         }
@@ -114,7 +146,8 @@ fn draw_histogram(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
     let most = counts.iter().map(|c| c.iter().sum::<u32>()).max().unwrap_or(1);
     let y = PlotAxis::spanning([0.0, f64::from(most)]);
     let x = PlotAxis { low: 0.0, high: longest };
-    let chart = PlotChart { area, x, y, title: "Episode lengths", note: "episodes", x_label: "steps" };
+    let chart =
+        PlotChart { area, x, y, title: "Episode lengths", note: "episodes", x_label: "steps", ..PlotChart::default() };
     chart.draw_frame(scene);
     let width = area.w / bins as f32;
     for (i, count) in counts.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! plume is drawn from the configuration, not from measured concentrations.
 
 use super::{EpisodeEnd, RunPlot};
-use crate::columnar::{AgentPath, CellVisits, PlumeGrid};
+use crate::columnar::{AgentPath, CellVisits, PlotData, PlumeGrid};
 use crate::output::plot::axes::{GRID, INK, PlotAxis, PlotChart, SOFT};
 use crate::output::plot::scene::{
     PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor, solid_paint, solid_stroke, translucent_paint,
@@ -32,7 +32,7 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     } else {
         String::new()
     };
-    let chart = PlotChart { area: square, x, y, title: "Trajectories", note: &note, x_label: "" };
+    let chart = PlotChart { area: square, x, y, title: "Trajectories", note: &note, ..PlotChart::default() };
     scene.push_shape(SceneShape::Rect(square, solid_paint(0xFB_FC_FD)));
     scene.push_shape(SceneShape::Clip(square));
     if many {
@@ -52,7 +52,7 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     }));
     for path in shown {
         if let Some(episode) = plot_data.episodes.get(path.episode) {
-            draw_trajectory(scene, &chart, path, EpisodeEnd::of(episode), many);
+            draw_trajectory(scene, &chart, path, EpisodeEnd::of(episode, plot_data), many);
         }
     }
     draw_source(scene, &chart, grid);
@@ -66,9 +66,9 @@ fn plausible_grid(picture: &RunPlot<'_>) -> PlumeGrid {
     let Some((x, y)) = picture.grid.source else { return picture.grid };
     let plot_data = picture.plot_data;
     let ends = plot_data.paths.iter().filter_map(|path| {
-        let cell = path.cells.last()?;
-        let recorded_distance = plot_data.episodes.get(path.episode)?.distance?;
-        let path_distance = (f64::from(cell.0) - x).hypot(f64::from(cell.1) - y);
+        let cell = path.points.last()?;
+        let recorded_distance = plot_data.episodes.get(path.episode)?.line_end?;
+        let path_distance = (cell.0 - x).hypot(cell.1 - y);
         // Three quarters of a cell: rounding of positions to cells, and other measures of distance, stay below.
         Some((recorded_distance - path_distance).abs() < 0.75)
     });
@@ -196,24 +196,25 @@ fn draw_source(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
 }
 
 fn draw_trajectory(scene: &mut PlotScene, chart: &PlotChart<'_>, path: &AgentPath, end: EpisodeEnd, many: bool) {
-    let points: Vec<_> = path.cells.iter().map(|c| chart.point_at(f64::from(c.0), f64::from(c.1))).collect();
+    let points: Vec<_> = path.points.iter().map(|(x, y)| chart.point_at(*x, *y)).collect();
     let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { return };
-    let paint = solid_paint(end.color());
-    let alpha = 0.9;
     if points.len() > 1 {
-        scene.push_shape(SceneShape::Line(
-            points,
-            solid_stroke(translucent_paint(end.color(), alpha), if many { 1.3 } else { 1.7 }),
-        ));
+        let stroke = solid_stroke(translucent_paint(end.color(), 0.9), if many { 1.3 } else { 1.7 });
+        scene.push_shape(SceneShape::Line(points, stroke));
     }
-    let white = solid_paint(0xFF_FF_FF);
+    draw_ends(scene, first, last, end);
+}
+
+/// Draws the start of a path as a ring, and its end in the marker of its outcome.
+pub fn draw_ends(scene: &mut PlotScene, first: (f32, f32), last: (f32, f32), end: EpisodeEnd) {
+    let (paint, white) = (solid_paint(end.color()), solid_paint(0xFF_FF_FF));
     scene.push_shape(SceneShape::Circle {
         at: first,
         r: 3.6,
         fill: Some(white),
         stroke: Some(solid_stroke(paint, 1.6)),
     });
-    if end == EpisodeEnd::Reached {
+    if end.is_disc() {
         scene.push_shape(SceneShape::Circle {
             at: last,
             r: 4.6,
@@ -221,7 +222,7 @@ fn draw_trajectory(scene: &mut PlotScene, chart: &PlotChart<'_>, path: &AgentPat
             stroke: Some(solid_stroke(white, 1.2)),
         });
     } else {
-        // A square: different from the disc of a reached goal even without colour.
+        // A square: different from a disc even without colour.
         let r = Rect { x: last.0 - 4.0, y: last.1 - 4.0, w: 8.0, h: 8.0 };
         let around = Rect { x: r.x - 1.2, y: r.y - 1.2, w: r.w + 2.4, h: r.h + 2.4 };
         scene.push_shape(SceneShape::Rect(around, white));
@@ -254,25 +255,7 @@ fn draw_border(scene: &mut PlotScene, chart: &PlotChart<'_>) {
 /// Draws the legend of colours and markers, with the number of episodes of each.
 #[allow(clippy::cast_precision_loss)]
 fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, many: bool) {
-    let (mut x, y) = at;
-    for end in EpisodeEnd::ALL {
-        let n = picture.plot_data.episodes.iter().filter(|e| EpisodeEnd::of(e) == end).count();
-        if n == 0 {
-            continue;
-        }
-        let paint = solid_paint(end.color());
-        scene.push_shape(SceneShape::Line(vec![(x, y - 4.0), (x + 18.0, y - 4.0)], solid_stroke(paint, 2.0)));
-        if end == EpisodeEnd::Reached {
-            scene.push_shape(SceneShape::Circle { at: (x + 18.0, y - 4.0), r: 4.4, fill: Some(paint), stroke: None });
-        } else {
-            scene.push_shape(SceneShape::Rect(Rect { x: x + 14.0, y: y - 8.0, w: 8.0, h: 8.0 }, paint));
-        }
-        let text = format!("{} ({n})", end.name());
-        // An estimate of the width: SVG text is measured by the viewer.
-        let width = text.chars().count() as f32 * 6.7;
-        scene.push_text(SceneText::new((x + 30.0, y), 13.0, INK, text));
-        x += 48.0 + width;
-    }
+    draw_end_legend(scene, at, picture.plot_data);
     let (mut x, y) = (at.0, at.1 + 24.0);
     scene.push_shape(SceneShape::Circle {
         at: (x + 9.0, y - 4.0),
@@ -299,9 +282,33 @@ fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, man
     }
 }
 
+/// Draws how episodes ended, with the number of each, in a line.
+#[allow(clippy::cast_precision_loss)]
+pub fn draw_end_legend(scene: &mut PlotScene, at: (f32, f32), plot_data: &PlotData) {
+    let (mut x, y) = at;
+    for end in EpisodeEnd::ALL {
+        let n = plot_data.episodes.iter().filter(|e| EpisodeEnd::of(e, plot_data) == end).count();
+        if n == 0 {
+            continue;
+        }
+        let paint = solid_paint(end.color());
+        scene.push_shape(SceneShape::Line(vec![(x, y - 4.0), (x + 18.0, y - 4.0)], solid_stroke(paint, 2.0)));
+        if end.is_disc() {
+            scene.push_shape(SceneShape::Circle { at: (x + 18.0, y - 4.0), r: 4.4, fill: Some(paint), stroke: None });
+        } else {
+            scene.push_shape(SceneShape::Rect(Rect { x: x + 14.0, y: y - 8.0, w: 8.0, h: 8.0 }, paint));
+        }
+        let text = format!("{} ({n})", end.name());
+        // An estimate of the width: SVG text is measured by the viewer.
+        let width = text.chars().count() as f32 * 6.7;
+        scene.push_text(SceneText::new((x + 30.0, y), 13.0, INK, text));
+        x += 48.0 + width;
+    }
+}
+
 /// Returns at most `most` paths, evenly spread over the run; fewer if they are long.
 fn choose_paths(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
-    let points: usize = paths.iter().map(|p| p.cells.len()).sum();
+    let points: usize = paths.iter().map(|p| p.points.len()).sum();
     // The mean length of a path.
     let usual = (points / paths.len().max(1)).max(1);
     let most = most.min((MAP_POINTS / usual).max(2));

@@ -1,11 +1,14 @@
-//! A run as a picture: trajectories on the plume's grid, distance and reward over steps, episode lengths.
+//! A run as a picture: what its schema names for plots, reward over steps, episode lengths, actions. A run of
+//! plume-nav-sim has its trajectories on the plume's grid.
 //!
 //! Colours are Okabe and Ito's, which people with any colour vision can tell apart; an outcome also has its own marker.
 //! The same run gives the same picture, byte for byte, on every machine. No file is written here.
 
 mod axes;
 mod charts;
+mod declared;
 mod map;
+mod paths;
 mod png;
 mod scene;
 mod svg;
@@ -28,22 +31,39 @@ pub struct RunPlot<'a> {
     pub plot_data: &'a PlotData,
 }
 
-/// How an episode ended.
+/// How an episode ended. Only a run that says so has episodes that succeeded or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EpisodeEnd {
+    /// At the goal of plume-nav-sim.
     Reached,
     OutOfSteps,
+    Succeeded,
+    NotSucceeded,
+    Terminated,
+    Truncated,
     Unfinished,
 }
 
 impl EpisodeEnd {
-    const ALL: [Self; 3] = [Self::Reached, Self::OutOfSteps, Self::Unfinished];
+    const ALL: [Self; 7] = [
+        Self::Reached,
+        Self::OutOfSteps,
+        Self::Succeeded,
+        Self::NotSucceeded,
+        Self::Terminated,
+        Self::Truncated,
+        Self::Unfinished,
+    ];
 
-    fn of(episode: &PlotEpisode) -> Self {
-        match (episode.terminated, episode.truncated) {
-            (true, _) => Self::Reached,
-            (false, true) => Self::OutOfSteps,
-            (false, false) => Self::Unfinished,
+    fn of(episode: &PlotEpisode, plot_data: &PlotData) -> Self {
+        match (plot_data.is_plume, episode.success, episode.terminated, episode.truncated) {
+            (true, _, true, _) => Self::Reached,
+            (true, _, false, true) => Self::OutOfSteps,
+            (false, Some(true), ..) => Self::Succeeded,
+            (false, Some(false), ..) => Self::NotSucceeded,
+            (false, None, true, _) => Self::Terminated,
+            (false, None, false, true) => Self::Truncated,
+            (_, _, false, false) => Self::Unfinished,
         }
     }
 
@@ -51,17 +71,28 @@ impl EpisodeEnd {
         match self {
             Self::Reached => "reached the goal",
             Self::OutOfSteps => "ran out of steps",
+            Self::Succeeded => "succeeded",
+            Self::NotSucceeded => "did not succeed",
+            Self::Terminated => "terminated",
+            Self::Truncated => "truncated",
             Self::Unfinished => "unfinished",
         }
     }
 
-    /// Okabe and Ito's blue and vermilion, and grey.
+    /// Okabe and Ito's colours: blue and vermilion for good and bad, sky blue and orange for neither, and grey.
     fn color(self) -> u32 {
         match self {
-            Self::Reached => 0x00_72_B2,
-            Self::OutOfSteps => 0xD5_5E_00,
+            Self::Reached | Self::Succeeded => 0x00_72_B2,
+            Self::OutOfSteps | Self::NotSucceeded => 0xD5_5E_00,
+            Self::Terminated => 0x56_B4_E9,
+            Self::Truncated => 0xE6_9F_00,
             Self::Unfinished => 0x8A_8F_98,
         }
+    }
+
+    /// Whether the end of a path is a disc; the others' is a square.
+    fn is_disc(self) -> bool {
+        matches!(self, Self::Reached | Self::Succeeded | Self::Terminated)
     }
 }
 
@@ -78,16 +109,24 @@ pub fn render_png(picture: &RunPlot<'_>) -> Option<Vec<u8>> {
 }
 
 fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
+    if !picture.plot_data.is_plume {
+        return declared::compose_charts(picture);
+    }
     // The layout: the map at the left, three charts in a column at the right.
-    let mut scene = PlotScene::new(1200.0, 840.0, format!("Run {}: {}", picture.title, picture.subtitle));
+    let mut scene = titled_scene(picture, 840.0);
+    map::draw_map(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
+    charts::draw_distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
+    charts::draw_reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);
+    charts::draw_lengths(&mut scene, Rect { x: 670.0, y: 630.0, w: 490.0, h: 150.0 }, picture.plot_data);
+    scene
+}
+
+fn titled_scene(picture: &RunPlot<'_>, height: f32) -> PlotScene {
+    let mut scene = PlotScene::new(1200.0, height, format!("Run {}: {}", picture.title, picture.subtitle));
     scene.push_text(
         SceneText::new((40.0, 46.0), 24.0, INK, shorten_title(&escape_control(picture.title), 80)).with_bold(),
     );
     scene.push_text(SceneText::new((40.0, 72.0), 14.0, SOFT, shorten_title(&escape_control(picture.subtitle), 150)));
-    map::draw_map(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
-    charts::draw_distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
-    charts::draw_reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);
-    charts::draw_lengths(&mut scene, Rect { x: 670.0, y: 630.0, w: 490.0, h: 150.0 }, picture);
     scene
 }
 

@@ -25,7 +25,7 @@ pub const fn translucent_paint(rgb: u32, alpha: f32) -> Paint {
 }
 
 /// A rectangle.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rect {
     /// Left.
     pub x: f32,
