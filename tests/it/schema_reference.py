@@ -18,8 +18,8 @@ sys.dont_write_bytecode = True
 from reference import text
 from reference.episodes import Episodes
 from reference.findings import Findings
-from reference.rows import Row, is_utf8, read_bool, read_float, read_int, read_text
-from reference.schema import Invalid, Schema
+from reference.rows import Row, read_bool, read_float, read_int, read_text
+from reference.schema import Invalid, Schema, is_utf8
 
 SHARD = re.compile(r"(steps|episodes)\.(?:part([0-9]+)\.jsonl|jsonl\.part([0-9]+))\.gz")
 KNOWN_FILES = {
@@ -63,7 +63,7 @@ class Run:
             schema = self.read_schema()
             if schema:
                 self.check_rows(schema)
-                self.check_files()
+        self.check_files()
         return self.findings
 
     def read_run_json(self):
@@ -120,9 +120,12 @@ class Run:
         episodes.check_times()
         if steps == "empty":
             self.findings.add("no_steps", "steps.jsonl.gz")
+        if summaries == "missing":
+            underivable = [c.name for c in schema.episodes.columns.values() if not c.nullable and not c.equals]
+            if underivable and "symlink_escape" not in self.findings:
+                self.findings.add("missing_episodes_jsonl_gz", f"{underivable} do not follow from the steps")
         if steps != "missing" and summaries == "missing":
-            if "missing_episodes_jsonl_gz" not in self.findings:
-                episodes.check_unfinished()
+            episodes.check_unfinished()
         elif steps != "missing":
             episodes.check_summaries(summaries == "empty")
 
@@ -214,7 +217,8 @@ class Run:
         row.read_field(fields, "episode_id", read_text)
         for flag in ("terminated", "truncated"):
             row.read_field(fields, flag, read_bool)
-        row.read_field(fields, "run_id", read_text, optional=True)
+        if fields.get("run_id") is not None:
+            row.read_field(fields, "run_id", read_text)
         if row.values.get("run_id", self.run_id) != self.run_id:
             self.findings.add("run_id_mismatch", line)
         if fields.get("schema_version") is not None:

@@ -226,16 +226,15 @@ def equals_column(run, dice):
     for name, keys in run.columns("steps").items():
         path = run.path("steps", name)
         plain = all(has(row, path) and find(row, path) is not None for row in rows)
-        if plain and not keys.get("nullable") and keys.get("finite", True) and keys["dtype"] != "json":
+        is_scalar = "shape" not in keys and keys["dtype"] != "json"
+        if plain and is_scalar and not keys.get("nullable") and keys.get("finite", True):
             candidates.append((name, keys))
     if not candidates:
         return None
     name, of = dice.choice(candidates)
     functions = ["first", "last"]
     keys = {"dtype": of["dtype"]}
-    if "shape" in of:
-        keys["shape"] = of["shape"]
-    elif of["dtype"] == "bool":
+    if of["dtype"] == "bool":
         functions.append("any")
     elif of["dtype"] in NUMBERS:
         functions += ["sum", "mean", "min", "max"]

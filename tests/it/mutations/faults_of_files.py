@@ -97,7 +97,9 @@ def no_rows(run, dice):
 @fault
 def nothing_recorded(run, dice):
     run.steps, run.episodes = [], dice.choice([[], None])
-    return "no rows", ["no_steps"] if run.episodes is None else ["no_episodes", "no_steps"]
+    if run.episodes is None:
+        return "no rows, and no file of episodes", [*errors_without_summaries(run), "no_steps"]
+    return "no rows", ["no_episodes", "no_steps"]
 
 
 @fault
@@ -106,14 +108,20 @@ def steps_gone(run, dice):
     return "", ["missing_steps_jsonl_gz"]
 
 
+def errors_without_summaries(run):
+    columns = run.columns("episodes").values()
+    derivable = all(keys.get("nullable") or "equals" in keys for keys in columns)
+    return [] if derivable else ["missing_episodes_jsonl_gz"]
+
+
 @fault
 def episodes_gone(run, dice):
-    """Allowed: the summaries follow from the steps."""
+    """Allowed if the summaries follow from the steps."""
     run.episodes = None
     for name, data in list(run.files.items()):
         if data is not None and not name.endswith(".gz"):
             del run.files[name]
-    return "", []
+    return "", errors_without_summaries(run)
 
 
 @fault
@@ -125,7 +133,7 @@ def episodes_gone_and_broken_off(run, dice):
         raise Skip
     for number in reversed(numbers[1 + dice.randrange(len(numbers) - 1) :]):
         del run.steps[number]
-    return "", []
+    return "", errors_without_summaries(run)
 
 
 def shard_names(dice):

@@ -288,7 +288,7 @@ def reward_changed(run, dice):
 @fault
 def checked_summary_changed(run, dice):
     """A column that `equals` something has another value of its type."""
-    columns = [(n, k) for n, k in run.columns("episodes").items() if "equals" in k and "shape" not in k]
+    columns = [(n, k) for n, k in run.columns("episodes").items() if "equals" in k]
     if not columns or not run.episodes:
         raise Skip
     name, keys = dice.choice(columns)
@@ -309,23 +309,6 @@ def checked_summary_changed(run, dice):
     run.episodes[number] = dumps(row)
     code = "episode_final_mismatch" if keys["equals"].startswith("last") else "episode_summary_mismatch"
     return f"{number}: {name} ({keys['equals']}) = {value!r}"[:100], [code]
-
-
-@fault
-def list_of_a_checked_summary_changed(run, dice):
-    columns = [(n, k) for n, k in run.columns("episodes").items() if "equals" in k and "shape" in k]
-    if not columns:
-        raise Skip
-    name, keys = dice.choice(columns)
-    number = dice.randrange(len(run.episodes))
-    row, path = json.loads(run.episodes[number]), run.path("episodes", name)
-    value = find(row, path)
-    if not value or value[-1] == value[0]:
-        raise Skip
-    put(row, path, value[::-1])
-    run.episodes[number] = dumps(row)
-    code = "episode_final_mismatch" if keys["equals"].startswith("last") else "episode_summary_mismatch"
-    return f"{number}: {name}", [code]
 
 
 @fault

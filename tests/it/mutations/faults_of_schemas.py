@@ -56,7 +56,7 @@ def long(run, dice):
 
 @fault
 def format_changed(run, dice):
-    value = dice.choice([0, 2, "1", None, 1.5, True, [1], "absent"])
+    value = dice.choice([0, 2, "1", None, 1.5, raw("1.0"), True, [1], "absent"])
     run.schema["format"] = value
     if value == "absent":
         del run.schema["format"]
@@ -413,7 +413,7 @@ def bounds_that_are_tight(run, dice):
 def other_dtype(run, dice):
     name, keys = a_column(run, dice, lambda keys: "equals" not in keys and keys["dtype"] != "file")
     table, name = name.split(".")
-    if name in FIXED or is_used(run, name):
+    if name in FIXED or is_used(run, name) or name in json.dumps(run.schema.get("plot", "")):
         raise Skip
     for key in ("min", "max", "enum", "finite", "metrics"):
         keys.pop(key, None)
@@ -426,7 +426,7 @@ def other_dtype(run, dice):
 def other_shape_declared(run, dice):
     name, keys = a_column(run, dice, lambda keys: "equals" not in keys and keys["dtype"] not in ("json", "file"))
     table, name = name.split(".")
-    if name in FIXED or is_used(run, name):
+    if name in FIXED or is_used(run, name) or name in json.dumps(run.schema.get("plot", "")):
         raise Skip
     keys.pop("metrics", None)
     shape = dice.choice([None, [1], [2], [3], [-1], [7, 7], [1, 1], [4096], [64, 64]])
@@ -474,7 +474,6 @@ def defaults_spelled_out(run, dice):
 @fault
 def numbers_as_floats(run, dice):
     """`30` and `30.0` are one number."""
-    run.schema["format"] = raw("1.0")
     for table in ("steps", "episodes"):
         for keys in run.columns(table).values():
             for key in ("min", "max"):

@@ -98,8 +98,9 @@ def null(run, dice):
 
 @fault
 def null_of_json(run, dice):
+    """A value like any other."""
     place = Place(run, dice, lambda keys: keys["dtype"] == "json")
-    return place.set(None), place.errors_unless_nullable("wrong_type")
+    return place.set(None), []
 
 
 @fault
@@ -310,6 +311,9 @@ def container_changed(run, dice):
         other = {str(at): e for at, e in enumerate(old)} if isinstance(old, list) else list(old.values())
         put(row, path, {"null": None, "text": "x", "number": 0, "other": other}[what])
         errors = [] if lenient and what == "null" else ["wrong_type"]
+    if not errors and any(is_used(run, name) for name in run.columns("steps")):
+        # `first` may have taken a value of it.
+        errors = None
     getattr(run, table)[number] = dumps(row)
     return f"{table} {number}: {path} {what}", errors
 

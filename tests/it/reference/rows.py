@@ -3,7 +3,7 @@
 import math
 
 from .numbers import INTEGERS, as_float, as_integer, is_number
-from .schema import MOST_ELEMENTS, Node
+from .schema import MOST_ELEMENTS, Node, is_utf8
 
 
 class Bad(Exception):
@@ -15,14 +15,6 @@ class Bad(Exception):
 
 
 ABSENT = object()
-
-
-def is_utf8(text):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read_text(value):
@@ -124,11 +116,10 @@ class Row:
         self.findings.add(code, f"{self.line}: {name}: {reason}")
         self.bad.add(name)
 
-    def read_field(self, fields, name, read, optional=False):
+    def read_field(self, fields, name, read):
         """A field that is not declared but known to the format."""
         if name not in fields:
-            if not optional:
-                self.report(name, "missing_field", "absent")
+            self.report(name, "missing_field", "absent")
             return
         try:
             self.values[name] = read(fields[name])
@@ -170,6 +161,9 @@ class Row:
 
     def read_column(self, column, value, all_nullable):
         if value is ABSENT or value is None:
+            if value is None and column.dtype == "json":
+                # A value like any other.
+                return
             # Without its agent, no row belongs to an episode.
             if not column.nullable and (not all_nullable or column.name == "agent"):
                 code = "missing_field" if value is ABSENT else "wrong_type"

@@ -9,6 +9,7 @@ from .text import Fault, parse_json
 MOST_BYTES = 64 << 10
 MOST_COLUMNS = 256
 MOST_ELEMENTS = 4096
+MOST_NESTED = 16
 
 DTYPES = {"bool", "string", "json", "file"} | NUMBERS
 CORE = {
@@ -25,7 +26,7 @@ EPISODE_KEYS = KEYS | {"equals", "metrics"}
 
 NAME = re.compile(r"[A-Za-z0-9_]+")
 EQUALS = re.compile(r"(sum|mean|min|max|first|last|any)\(([A-Za-z0-9_]+)\)")
-PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[(?:0|[1-9][0-9]*)\])*")
+PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[0-9]+\])*")
 PATH_PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
@@ -64,7 +65,8 @@ class Column:
             require(isinstance(keys.get(key, ""), str), f"{where}: {key}")
         self.nullable = keys.get("nullable", False)
         self.finite = keys.get("finite", True)
-        require(self.finite or self.dtype in FLOATS, f"{where}: finite of {self.dtype}")
+        require("finite" not in keys or self.dtype in FLOATS, f"{where}: finite of {self.dtype}")
+        require(not self.nullable or table == "episodes" or name != "agent", f"{where}: nullable")
         self.low, self.high = (self.read_bound(keys[key], where) if key in keys else None for key in ("min", "max"))
         require(self.low is None or self.high is None or self.low <= self.high, f"{where}: min over max")
         self.enum = keys.get("enum")
@@ -72,6 +74,7 @@ class Column:
             require(self.dtype == "string", f"{where}: enum of {self.dtype}")
             require(isinstance(self.enum, list) and self.enum, f"{where}: enum")
             require(all(isinstance(text, str) for text in self.enum), f"{where}: enum")
+            require(len(set(self.enum)) == len(self.enum), f"{where}: enum")
         self.equals = None
         if "equals" in keys:
             require(isinstance(keys["equals"], str), f"{where}: equals")
@@ -83,6 +86,7 @@ class Column:
             require(isinstance(metrics, list), f"{where}: metrics")
             require(all(m in ("mean", "min", "max") for m in metrics if isinstance(m, str)), f"{where}: metrics")
             require(all(isinstance(m, str) for m in metrics), f"{where}: metrics")
+            require(len(set(metrics)) == len(metrics), f"{where}: metrics")
             require(self.dtype in NUMBERS | {"bool"} and self.shape is None, f"{where}: metrics of {self.dtype}")
 
     def read_bound(self, value, where):
@@ -100,8 +104,8 @@ class Column:
 
 def read_shape(shape, where):
     require(isinstance(shape, list) and shape, f"{where}: shape")
-    shape = [as_integer(size) for size in shape]
-    require(shape == [-1] or all(size is not None and size > 0 for size in shape), f"{where}: shape")
+    require(all(type(size) is int for size in shape) and len(shape) <= MOST_NESTED, f"{where}: shape")
+    require(shape == [-1] or all(size > 0 for size in shape), f"{where}: shape")
     require(math.prod(shape) <= MOST_ELEMENTS, f"{where}: over {MOST_ELEMENTS} elements")
     return tuple(shape)
 
@@ -109,13 +113,26 @@ def read_shape(shape, where):
 def read_path(path, where):
     if isinstance(path, str):
         require(PATH.fullmatch(path), f"{where}: path")
-        return tuple(int(index) if index else key for index, key in PATH_PART.findall(path))
+        path = [int(index) if index else key for index, key in PATH_PART.findall(path)]
     require(isinstance(path, list) and path, f"{where}: path")
     for part in path:
         is_index = isinstance(part, int) and not isinstance(part, bool) and part >= 0
         require(isinstance(part, str) or is_index, f"{where}: path")
-    require(isinstance(path[0], str), f"{where}: path")
+    require(isinstance(path[0], str) and len(path) <= MOST_NESTED, f"{where}: path")
     return tuple(path)
+
+
+def kind(column):
+    return "int" if column.dtype in INTEGERS else "float" if column.dtype in FLOATS else column.dtype
+
+
+def is_utf8(value):
+    """Whether no text in a JSON value holds a lone surrogate."""
+    if isinstance(value, dict):
+        return all(is_utf8(key) and is_utf8(member) for key, member in value.items())
+    if isinstance(value, list):
+        return all(map(is_utf8, value))
+    return not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 class Node:
@@ -155,7 +172,12 @@ class Table:
 
     def __init__(self, name, declared):
         require(isinstance(declared, dict), f"{name}: not an object")
+        require(len(declared) <= MOST_COLUMNS, f"{name}: too many columns")
         self.columns = {column: Column(name, column, keys) for column, keys in declared.items()}
+        # Some databases know no difference of case.
+        require(
+            len({column.lower() for column in declared}) == len(declared), f"{name}: names that differ in case alone"
+        )
         self.root = Node()
         for column in self.columns.values():
             self.root.insert(column)
@@ -172,15 +194,16 @@ class Schema:
         except Fault as fault:
             raise Invalid(str(fault)) from None
         require(isinstance(declared, dict), "not an object")
+        require(is_utf8(declared), "a lone surrogate")
+        require("steps" in declared, "no steps")
         require(not set(declared) - TOP, f"unknown {sorted(set(declared) - TOP)}")
-        require(as_integer(declared.get("format")) == 1, "format")
+        require(type(declared.get("format")) is int and declared["format"] == 1, "format")
         require(isinstance(declared.get("reset_rows", False), bool), "reset_rows")
         self.reset_rows = declared.get("reset_rows", False)
         for key in ("name", "description"):
             require(isinstance(declared.get(key, ""), str), key)
-        self.steps = Table("steps", declared.get("steps", {}))
+        self.steps = Table("steps", declared["steps"])
         self.episodes = Table("episodes", declared.get("episodes", {}))
-        require(len(self.steps.columns) + len(self.episodes.columns) <= MOST_COLUMNS, "too many columns")
         for column in self.episodes.columns.values():
             if column.equals:
                 self.check_equals(column)
@@ -188,22 +211,31 @@ class Schema:
             self.check_plot(declared["plot"])
         self.has_agents = "agent" in self.steps.columns
         self.has_reward = "reward" in self.steps.columns
+        if self.has_agents and "agent" not in self.episodes.columns:
+            taken = any(column.path[0] == "agent" for column in self.episodes.columns.values())
+            require(not taken, "the agent of an episode is where another column is")
 
     def check_equals(self, column):
         function, name = column.equals
         of = self.steps.columns.get(name)
         require(of is not None, f"{column.name}: equals of no column")
-        if function in ("first", "last"):
-            both = {column.dtype, of.dtype}
-            require(column.shape == of.shape and (len(both) == 1 or both <= NUMBERS), f"{column.name}: equals")
-            return
         require(column.shape is None and of.shape is None, f"{column.name}: equals of a list")
-        kinds = {"bool"} if function == "any" else NUMBERS
-        require({column.dtype, of.dtype} <= kinds, f"{column.name}: equals of {of.dtype}")
+        kinds = (kind(of), kind(column))
+        if function == "any":
+            good = kinds == ("bool", "bool")
+        elif function in ("first", "last"):
+            good = kinds[0] == kinds[1]
+        elif function in ("min", "max"):
+            good = kinds in (("int", "int"), ("float", "float"))
+        else:
+            good = kinds in (("int", "float"), ("float", "float")) or (function == "sum" and kinds == ("int", "int"))
+        require(good, f"{column.name}: equals of {of.dtype}")
 
     def check_plot(self, plot):
         require(isinstance(plot, dict) and not set(plot) - {"path", "lines"}, "plot")
         for key, names in plot.items():
             require(isinstance(names, list), f"plot.{key}")
-            require(all(isinstance(name, str) and name in self.steps.columns for name in names), f"plot.{key}")
+            for name in names:
+                column = self.steps.columns.get(name) if isinstance(name, str) else None
+                require(column and column.dtype in NUMBERS and column.shape is None, f"plot.{key}: {name!r}")
         require(len(plot.get("path", "xy")) == 2, "plot.path")
