@@ -96,7 +96,7 @@ impl IngestWork<'_> {
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
         }
-        schemas::refuse_schema_conflicts(project, record.version, committed_version, self.reporter)?;
+        schemas::refuse_ingested_schema_conflicts(project, record.version, committed_version, runs, self.reporter)?;
         Ok(record)
     }
 

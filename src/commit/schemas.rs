@@ -16,34 +16,39 @@ const UNKNOWN_SHOWN: usize = 3;
 
 /// The runs of the staged data version agree about their columns, as far as its parents' do not differ already.
 pub(super) fn refuse_staged_schema_conflicts(project: &Project, reporter: &dyn Reporter) -> Result<(), CommitRefused> {
-    match project.dataset_record(&GitTree::Index)? {
-        Some(record) => refuse_schema_conflicts(project, record.version, None, reporter),
-        None => Ok(()),
-    }
-}
-
-/// The same of a data version that is to be committed; `previous` is one that it was made from.
-pub(super) fn refuse_schema_conflicts(
-    project: &Project,
-    new: DataVersion,
-    previous: Option<DataVersion>,
-    reporter: &dyn Reporter,
-) -> Result<(), CommitRefused> {
-    let mut old: Vec<DataVersion> = previous.into_iter().collect();
-    for parent in project.repo.head()?.into_iter().chain(project.repo.merge_heads()?) {
-        old.extend(project.data_version_at(&parent)?);
-    }
-    old.dedup();
+    let Some(record) = project.dataset_record(&GitTree::Index)? else { return Ok(()) };
+    let parents = parent_versions(project)?;
     // What is compared is new: nothing is.
-    if old.contains(&new) {
+    if parents.contains(&record.version) {
         return Ok(());
     }
     // A list that is not here is what the check of lost runs reports.
-    let Some(agreement) = project.file_lists()?.check_agreement(new, &old) else { return Ok(()) };
-    for unknown in agreement.unknown.iter().take(UNKNOWN_SHOWN) {
-        reporter.show_warning(&unknown.to_string());
+    let agreement = project.file_lists()?.check_agreement(record.version, &parents);
+    agreement.map_or(Ok(()), |agreement| refuse_unless_meant(project, agreement, Some(reporter)))
+}
+
+/// The same of a data version that was made from `previous` by ingesting these runs, and in which nothing else differs.
+pub(super) fn refuse_ingested_schema_conflicts(
+    project: &Project,
+    new: DataVersion,
+    previous: Option<DataVersion>,
+    runs: &[ValidRun],
+    reporter: &dyn Reporter,
+) -> Result<(), CommitRefused> {
+    let mut old = parent_versions(project)?;
+    old.extend(previous.filter(|previous| !old.contains(previous)));
+    let introduced = runs.iter().map(|run| run.key.clone()).collect();
+    let agreement = project.file_lists()?.compare_introduced(new, &old, introduced);
+    agreement.map_or(Ok(()), |agreement| refuse_unless_meant(project, agreement, Some(reporter)))
+}
+
+/// The data versions of HEAD and of the branches that are being merged.
+fn parent_versions(project: &Project) -> Result<Vec<DataVersion>, CommitRefused> {
+    let mut versions: Vec<DataVersion> = Vec::new();
+    for parent in project.repo.head()?.into_iter().chain(project.repo.merge_heads()?) {
+        versions.extend(project.data_version_at(&parent)?.filter(|version| !versions.contains(version)));
     }
-    refuse_unless_meant(project, agreement)
+    Ok(versions)
 }
 
 /// The same of recorded runs before anything is done with them, as far as it is known then.
@@ -62,7 +67,8 @@ pub(super) fn refuse_recorded_schema_conflicts(
         return Ok(());
     }
     match project.file_lists()?.check_recorded_agreement(&recorded, committed) {
-        Some(agreement) => refuse_unless_meant(project, agreement),
+        // What is unknown is reported at the end.
+        Some(agreement) => refuse_unless_meant(project, agreement, None),
         None => Ok(()),
     }
 }
@@ -76,7 +82,16 @@ fn read_declaration(project: &Project, run: &ValidRun) -> Option<Vec<u8>> {
     if is_declared { read_small_file(&dir, SCHEMA_JSON).ok()? } else { None }
 }
 
-fn refuse_unless_meant(project: &Project, agreement: SchemaAgreement) -> Result<(), CommitRefused> {
+/// An error if runs do not agree; what is not known is reported.
+fn refuse_unless_meant(
+    project: &Project,
+    agreement: SchemaAgreement,
+    reporter: Option<&dyn Reporter>,
+) -> Result<(), CommitRefused> {
+    if let Some(reporter) = reporter {
+        let shown = agreement.unknown.iter().take(UNKNOWN_SHOWN);
+        shown.for_each(|unknown| reporter.show_warning(&unknown.to_string()));
+    }
     // Read for each commit: `git -c` sets it for one command, and no file should keep it.
     if agreement.conflicts.is_empty() || project.repo.config_bool(ALLOW_SCHEMA_CHANGE)? == Some(true) {
         return Ok(());

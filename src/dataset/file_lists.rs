@@ -17,7 +17,7 @@ use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
-use crate::run::schema::RunSchema;
+use crate::run::schema::{RunSchema, SCHEMA_JSON};
 
 /// The last few file lists that were looked at.
 #[derive(Debug)]
@@ -112,6 +112,25 @@ impl FileListCache {
         }
         for old in old_versions {
             introduced.extend(self.diff_against(new, [*old]).diff?.introduced);
+        }
+        self.compare_introduced(new, old_versions, introduced)
+    }
+
+    /// The same, if it is known which runs the new version introduces.
+    pub fn compare_introduced(
+        &mut self,
+        new: DataVersion,
+        old_versions: &[DataVersion],
+        mut introduced: BTreeSet<RunKey>,
+    ) -> Option<SchemaAgreement> {
+        // Each of a few runs is found by bisection; of many, the list is read as a whole.
+        const FEW: usize = 32;
+        if introduced.len() <= FEW {
+            let has_schema = |run: &RunKey| {
+                let path = format!("{run}/{SCHEMA_JSON}");
+                self.run_entries(new, run).is_some_and(|files| files.iter().any(|file| file.relpath == path))
+            };
+            introduced = introduced.into_iter().filter(has_schema).collect();
         }
         let experiments: BTreeSet<String> = introduced.iter().map(|run| run.experiment().to_owned()).collect();
         let schemas = list_schemas(&*self.get(new)?, &experiments).ok()?;
