@@ -7,8 +7,9 @@ use std::path::Path;
 use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use capture_hook::validate::{Code, ValidateOptions, ValidationReport};
+use insta::assert_snapshot;
 
-use crate::env::{TestEnv, write_gzip};
+use crate::env::{TestEnv, run_command, write_gzip};
 
 const RUN: &str =
     r#"{"schema_version": "2", "run_id": "r1", "experiment": "mine", "start_time": "2026-11-27T00:00:00Z"}"#;
@@ -179,4 +180,71 @@ fn a_schema_beside_a_run_of_another_version_is_left_out() {
     fs::write(dir.join("schema.json"), "no JSON").unwrap();
     let report = validate::validate_run(&dir, "results/demo/r1", &ValidateOptions::default(), &NoProgress).unwrap();
     assert_eq!((report.errors, report.warnings), (vec![], vec![Code::UnrecognizedFile]));
+}
+
+/// Without episodes the summaries are made of the steps; a column that nothing makes is said.
+#[test]
+fn summaries_are_made_of_the_steps() {
+    let env = TestEnv::committed_native();
+    let draft = Draft::new().with(|run| run.episodes = None);
+    draft.write(&env.repo("results/mine/r1"));
+    env.commit_run("mine/r1");
+    let query = |file: &str, columns: &str| {
+        let script = format!(
+            "import pyarrow.parquet as pq\nfor row in pq.read_table('{file}', columns='{columns}'.split()).to_pylist(): \
+             print(*row.values())"
+        );
+        let python = crate::tools::newest_readers().join("python");
+        let mut command = env.command(python, "repo");
+        run_command(command.args(["-c", &script])).ok().stdout
+    };
+    let folder = "data/captures/mine/r1";
+    assert_snapshot!(
+        query(&format!("{folder}/episodes.parquet"), "episode_id agent episode_index total_steps total_reward peak start end"),
+        @r"
+    e a 0 3 1.5 -1.5 0.10000000149011612 3.0999999046325684
+    e b 1 3 1.5 -1.5 0.10000000149011612 3.0999999046325684
+    "
+    );
+    assert_snapshot!(query(&format!("{folder}/steps.parquet"), "agent episode_index step reward x mode"), @r"
+    a 0 0 None 0.10000000149011612 None
+    b 1 0 None 0.10000000149011612 None
+    a 0 1 0.5 1.100000023841858 run
+    b 1 1 0.5 1.100000023841858 run
+    a 0 2 0.5 2.0999999046325684 run
+    b 1 2 0.5 2.0999999046325684 run
+    a 0 3 0.5 3.0999999046325684 run
+    b 1 3 0.5 3.0999999046325684 run
+    ");
+    let needed = draft.schema("\"end\"", "\"note\": {\"dtype\": \"string\"}, \"end\"");
+    assert_eq!(needed.codes(), ["missing_episodes_jsonl_gz"]);
+    assert!(needed.report().findings[0].message.contains("`note` cannot be made of the steps"));
+}
+
+/// A file that an episode names goes into the dataset with the run; one that is not there, or is elsewhere, is an error.
+#[test]
+fn files_that_episodes_name_go_with_the_run() {
+    let env = TestEnv::committed_native();
+    let dir = env.repo("results/mine/r1");
+    let draft = Draft::new().schema("\"peak\"", "\"video\": {\"dtype\": \"file\", \"nullable\": true}, \"peak\"");
+    draft.clone().episode("\"peak\"", "\"video\": \"videos/e b.mp4\", \"peak\"").write(&dir);
+    let report = report_of(&dir);
+    assert_eq!(report.errors, [Code::MissingFile]);
+    assert_snapshot!(report.findings[0].message, @"`video` names `videos/e b.mp4`, which is not a file in the run's directory");
+    fs::create_dir(dir.join("videos")).unwrap();
+    fs::write(dir.join("videos/e b.mp4"), "film").unwrap();
+    fs::write(dir.join("videos/other.mp4"), "film").unwrap();
+    let report = report_of(&dir);
+    assert_eq!((report.errors, report.warnings), (vec![], vec![Code::UnrecognizedFile]));
+    env.commit_run("mine/r1");
+    assert_eq!(fs::read(env.repo("data/captures/mine/r1/videos/e b.mp4")).unwrap(), b"film");
+    assert!(!env.repo("data/captures/mine/r1/videos/other.mp4").exists());
+    assert!(env.repo("data/captures/mine/r1/schema.json").exists());
+    env.assert_committed();
+    for path in ["../r2/run.json", "/etc/passwd", "run.json", "videos", "steps.jsonl.gz"] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = draft.clone().episode("\"peak\"", &format!("\"video\": \"{path}\", \"peak\""));
+        run.write(dir.path());
+        assert_eq!(report_of(dir.path()).errors, [Code::MissingFile], "{path}");
+    }
 }
