@@ -210,7 +210,7 @@ fn fill_staging(
         .with_member("schema_version", meta.schema_version.as_str())
         .with_member("source", source.as_str())
         .with_member("config_hash", meta.env_config.config_hash())
-        .with_member("steps", scan.report.steps.rows)
+        .with_member("steps", scan.report.step_count())
         .with_member("episodes", scan.report.episodes.rows);
     // The index holds the ignored findings, because a recorder's own manifest does not.
     let index =

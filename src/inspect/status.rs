@@ -152,7 +152,7 @@ impl StatusReader<'_> {
         let options = project::read_validation_options(self.project)?;
         let report = validate::validate_run(&dir, run_dir, &options, self.progress).map_err(ProjectError::from)?;
         if report.ok {
-            let (steps, episodes) = (report.steps.rows, report.episodes.rows);
+            let (steps, episodes) = (report.step_count(), report.episodes.rows);
             let mut remarks = Vec::new();
             if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
                 let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();

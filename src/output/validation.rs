@@ -20,7 +20,7 @@ const INDENT: &str = "    ";
 #[must_use]
 pub fn render_report(report: &ValidationReport) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
-    let mut counts = vec![format_plural(report.steps.rows, "step"), format_plural(report.episodes.rows, "episode")];
+    let mut counts = vec![format_plural(report.step_count(), "step"), format_plural(report.episodes.rows, "episode")];
     for (codes, one) in [(&report.errors, "error"), (&report.warnings, "warning")] {
         let total: u64 = codes.iter().filter_map(|code| first_finding(report, *code)).map(|f| f.count).sum();
         if total > 0 {

@@ -25,10 +25,21 @@ pub struct ValidationReport {
     pub ignored: Vec<IgnoredFinding>,
     /// The steps' files.
     pub steps: StreamReport,
+    /// The rows of the steps' files that are no steps, but the state after a reset.
+    #[serde(skip)]
+    pub reset_rows: u64,
     /// The episodes' files.
     pub episodes: StreamReport,
     /// The first ten findings of each code, in the order of files and lines.
     pub findings: Vec<ValidationFinding>,
+}
+
+impl ValidationReport {
+    /// The number of steps: the state after a reset is none.
+    #[must_use]
+    pub fn step_count(&self) -> u64 {
+        self.steps.rows.saturating_sub(self.reset_rows)
+    }
 }
 
 /// The findings of one code that settings ignore. Reports always show them, so that a reader sees what the verdict

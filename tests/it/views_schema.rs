@@ -341,6 +341,27 @@ fn two_runs_are_compared_with_their_columns() {
 }
 
 #[test]
+fn the_state_after_a_reset_is_counted_as_a_step_nowhere() {
+    let env = simulators();
+    let run = "cartpole/r1";
+    let validated = env.hook(["validate", "results/cartpole/r1"]).ok();
+    assert!(validated.both().contains("valid: 61 steps, 3 episodes"), "{}", validated.both());
+    env.hook(["select", run]).ok();
+    env.git(["commit", "-qam", "Add a run"]).ok();
+    let status = parse_json(&env.hook(["--json", "status"]).ok().stdout);
+    assert_eq!(status["steps"][1]["detail"], "61 steps, 3 episodes");
+    let log = parse_json(&env.hook(["--json", "log"]).ok().stdout);
+    assert_eq!(log["versions"][0]["runs"][0]["steps"], 61, "{log}");
+    // The tag says the same to a clone without the data.
+    let tag = env.git(["tag", "-l", "--format=%(contents)", "capture/cartpole/r1"]).ok().stdout;
+    assert!(tag.starts_with("Capture cartpole/r1: 61 steps, 3 episodes\n"), "{tag}");
+    // The rows of the files are all counted where rows are compared.
+    let validation = parse_json(&env.hook(["--json", "validate", "results/cartpole/r1"]).ok().stdout);
+    assert_eq!(validation["runs"][0]["steps"]["rows"], 64);
+    env.hook(["verify"]).ok();
+}
+
+#[test]
 fn json_of_declared_runs_fits_its_schema() {
     let env = simulators();
     ingest(&env, "spring/c1");

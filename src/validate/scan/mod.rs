@@ -161,6 +161,7 @@ pub(super) fn scan_run_dir(
         run_id: names.run_id,
         ok: collected.errors.is_empty(),
         steps: stream(RunStream::Steps, outcome.rows[0]),
+        reset_rows: outcome.reset_rows,
         episodes: stream(RunStream::Episodes, outcome.rows[1]),
         errors: collected.errors,
         warnings: collected.warnings,

@@ -39,6 +39,8 @@ pub(super) struct StreamsOutcome {
     pub files: Vec<ScannedFile>,
     pub stamps: BTreeMap<String, FileStamp>,
     pub rows: [u64; 2],
+    /// The rows of steps that are the state after a reset.
+    pub reset_rows: u64,
     /// The rows, if all could be read.
     pub whole_rows: [Option<u64>; 2],
     pub ids: BTreeMap<RunStream, Vec<FileId>>,
@@ -98,6 +100,7 @@ pub(super) struct StreamScan {
     pub steps_loss: LineLoss,
     pub episodes_loss: LineLoss,
     pub steps_rows: u64,
+    pub reset_rows: u64,
     pub step_files: StreamFiles,
     pub episode_files: StreamFiles,
     pub step_batch: StepBatch,
@@ -133,6 +136,7 @@ impl StreamScan {
             steps_loss: LineLoss::default(),
             episodes_loss: LineLoss::default(),
             steps_rows: 0,
+            reset_rows: 0,
             episodes_rows: 0,
             step_files: StreamFiles::for_stream(context.layout, RunStream::Steps, findings),
             episode_files: StreamFiles::for_stream(context.layout, RunStream::Episodes, findings),
@@ -326,6 +330,9 @@ impl StreamScan {
             return Ok(());
         }
         self.steps_rows += 1;
+        if self.schema.reset_rows && row.count == 0 && row.is_good(FieldSlot::COUNT) {
+            self.reset_rows += 1;
+        }
         if !row.faults.is_empty()
             || context.run_id.is_some_and(|id| id != row.run_id && row.present.contains(FieldSlot::RUN_ID))
         {
@@ -382,6 +389,7 @@ impl StreamScan {
             files: Vec::new(),
             stamps: BTreeMap::new(),
             rows: [self.steps_rows, self.episodes_rows],
+            reset_rows: self.reset_rows,
             whole_rows: [
                 (!self.steps_loss.unbounded).then_some(self.steps_rows),
                 (!self.episodes_loss.unbounded).then_some(self.episodes_rows),
