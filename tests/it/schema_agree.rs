@@ -10,15 +10,6 @@ const X32: (&str, &str) = ("x", "\"dtype\": \"float32\"");
 const X64: (&str, &str) = ("x", "\"dtype\": \"float64\"");
 const Y: (&str, &str) = ("y", "\"dtype\": \"int64\", \"nullable\": true");
 
-/// A project whose commits write no metrics files, which are another subject.
-fn project(env: TestEnv) -> TestEnv {
-    let dvc_yaml = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
-    let (stages, _) = dvc_yaml.split_once("\nmetrics:\n").unwrap();
-    fs::write(env.repo("dvc.yaml"), format!("{stages}\n")).unwrap();
-    env.git(["commit", "-qam", "No metrics"]).ok();
-    env
-}
-
 impl TestEnv {
     /// Records a run with these columns, and commits it.
     fn commit_declared(&self, key: &str, columns: &[(&str, &str)]) {
@@ -34,7 +25,7 @@ impl TestEnv {
 /// A column of another type stops the commit; another experiment, an added column and the user's word do not.
 #[test]
 fn a_commit_unites_no_runs_that_disagree() {
-    project(TestEnv::committed_native()).case(|env| {
+    TestEnv::committed_native().case(|env| {
         env.commit_declared("mine/r1", &[X32]);
         env.record_columns("mine/r2", &[X64]);
         env.select("mine/r2");
@@ -64,7 +55,7 @@ fn a_commit_unites_no_runs_that_disagree() {
 /// A new run is refused before DVC begins, by `publish` too; of a run that is put in again, DVC's work is undone.
 #[test]
 fn what_dvc_versioned_is_undone() {
-    project(TestEnv::committed()).case(|env| {
+    TestEnv::committed().case(|env| {
         env.commit_declared("mine/r1", &[X32]);
         env.commit_declared("mine/r2", &[X32]);
         let lockfile = env.repo("dvc.lock");
@@ -94,7 +85,7 @@ fn what_dvc_versioned_is_undone() {
 /// Two runs that are published at once agree, too.
 #[test]
 fn runs_that_are_published_together_agree() {
-    project(TestEnv::committed_native()).case(|env| {
+    TestEnv::committed_native().case(|env| {
         env.record_columns("mine/r1", &[X32]);
         env.record_columns("mine/r2", &[X64]);
         let before = env.id("HEAD");
@@ -110,7 +101,7 @@ fn runs_that_are_published_together_agree() {
 /// Runs without a schema are no part of it, and equal schemas are not read.
 #[test]
 fn only_different_schemas_are_read() {
-    project(TestEnv::committed_native()).case(|env| {
+    TestEnv::committed_native().case(|env| {
         env.commit_declared("nav/r1", &[X32]);
         env.commit_run(SECOND);
         env.commit_declared("mine/r1", &[X32]);
@@ -140,7 +131,7 @@ fn only_different_schemas_are_read() {
 /// Two branches may each add columns; the same column of two types is a conflict of `dvc.lock`.
 #[test]
 fn branches_merge_unless_their_runs_disagree() {
-    project(TestEnv::committed_native()).case(|env| {
+    TestEnv::committed_native().case(|env| {
         env.commit_declared("mine/r1", &[X32]);
         env.git(["checkout", "-q", "-b", "more"]).ok();
         env.commit_declared("mine/r2", &[X32, Y]);
@@ -171,7 +162,7 @@ fn branches_merge_unless_their_runs_disagree() {
 /// A merge that git concludes without the driver's word is looked at by the hooks.
 #[test]
 fn a_conflict_that_is_resolved_by_hand_is_checked() {
-    project(TestEnv::committed_native()).case(|env| {
+    TestEnv::committed_native().case(|env| {
         env.git(["checkout", "-q", "-b", "other"]).ok();
         env.commit_declared("mine/r1", &[X32]);
         env.git(["checkout", "-q", "main"]).ok();
