@@ -173,7 +173,7 @@ impl SeenSteps {
         let is_absent = |(name, seen): &(String, observe::Seen)| {
             seen.count > 0 && !rows.is_optional(seen) && first_rows.get(name).is_none_or(|first| first.count == 0)
         };
-        let reset_rows = first_rows.count > 0 && rows.members.iter().any(|member| is_absent(member));
+        let reset_rows = first_rows.count > 0 && rows.members.iter().any(is_absent);
         if first_rows.count > 0 && rows.count == 0 {
             notes.add_fault("every `step` is 0: steps count 1, 2, 3, …".into());
         } else if reset_rows {
