@@ -2,8 +2,11 @@
 //!
 //! A block's lines that start with `$ ` are commands (a line ending in `\` goes on); the rest is their output, both streams
 //! together. `[..]` stands for any text within a line, a line `...` for any lines. A file's blocks run one after the other
-//! in one environment, in the directory of its repository; `<!-- start: NAME -->` says how that environment starts.
+//! in one environment, in the directory of its repository; `<!-- start: NAME -->` says how that environment starts. A block
+//! behind `<!-- file: NAME -->` is written to this file, in the directory of the next command.
 //! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at.
+//!
+//! Stand-ins: in the environment "python", `pip` installs nothing, and fails if what it is to install is not there.
 //!
 //! The queries of `queries.md` are run, and links from page to page must lead to a file. `readme.rs` replays the README.
 //! Not checked: blocks behind `<!-- not run -->` (they need another program, or a conflict that takes many commands), what
@@ -13,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::env::TestEnv;
+use crate::env::{FIRST, PLUME, THIRD, TestEnv, schema_of};
 
 /// A command and what the page says it prints.
 #[derive(Debug, Clone)]
@@ -71,7 +74,12 @@ fn replay(page: &Path) -> Vec<String> {
     let mut dir = "repo".to_owned();
     let mut wrong = Vec::new();
     let mut printed = Vec::new();
+    let mut files = files_to_write(&text);
     for one in &shown {
+        let later = files.iter().position(|file| file.line > one.line).unwrap_or(files.len());
+        for file in files.drain(..later) {
+            fs::write(env.path(&dir).join(file.name), file.text).unwrap();
+        }
         let (_, is) = type_command(&env, &mut dir, &one.command);
         if !write && !matches(&one.output, &is) {
             let page = page.file_name().unwrap().to_string_lossy();
@@ -85,22 +93,41 @@ fn replay(page: &Path) -> Vec<String> {
         }
         printed.push(is);
     }
+    assert!(files.is_empty(), "a file that no command uses");
     if write {
         fs::write(page, rewritten(&text, &shown, &printed)).unwrap();
     }
     wrong
 }
 
+/// A file that a page shows.
+struct ShownFile {
+    line: usize,
+    name: String,
+    text: String,
+}
+
+fn files_to_write(text: &str) -> Vec<ShownFile> {
+    let mut lines = text.lines().enumerate();
+    let mut files = Vec::new();
+    while let Some((at, line)) = lines.next() {
+        let Some(name) = line.strip_prefix("<!-- file: ").and_then(|rest| rest.strip_suffix(" -->")) else { continue };
+        let block = lines.by_ref().skip_while(|(_, line)| !line.starts_with("```")).skip(1);
+        let body: String = block.take_while(|(_, line)| *line != "```").map(|(_, line)| format!("{line}\n")).collect();
+        files.push(ShownFile { line: at + 1, name: name.to_owned(), text: body });
+    }
+    files
+}
+
 /// The environment that a page starts in.
 fn start(text: &str) -> TestEnv {
     let name = text.lines().find_map(|l| l.strip_prefix("<!-- start: ")?.strip_suffix(" -->")).unwrap_or("project");
     let env = match name {
-        "bare" => {
-            let env = TestEnv::empty();
-            fs::create_dir_all(env.path("dvc-remote")).unwrap();
-            env.git_in(".", ["init", "-q", "repo"]).ok();
-            env.add_origin();
-            env
+        "bare" => bare(),
+        "python" => {
+            let mut env = bare();
+            crate::python::give_environments(&mut env);
+            return env;
         }
         "project" => {
             let env = TestEnv::initialized();
@@ -120,6 +147,15 @@ fn start(text: &str) -> TestEnv {
     for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
         env.record(case);
     }
+    env
+}
+
+/// A repository without a commit, a server for it and a directory for its data.
+fn bare() -> TestEnv {
+    let env = TestEnv::empty();
+    fs::create_dir_all(env.path("dvc-remote")).unwrap();
+    env.git_in(".", ["init", "-q", "repo"]).ok();
+    env.add_origin();
     env
 }
 
@@ -270,38 +306,48 @@ pub fn wild(line: &str) -> String {
     out
 }
 
-/// The queries of the guide, run as they stand over runs of all three recorders: three engines, one ranking.
+/// The queries of the guide, as they stand, over runs of plume-nav-sim's three recorders and of six other simulators, one of
+/// which has got a column later: one answer in the oldest and the newest release of each reader.
 #[test]
-fn the_queries_rank_runs_the_same_in_duckdb_polars_and_pandas() {
+fn the_queries_have_one_answer_in_every_reader() {
     let env = TestEnv::initialized();
     for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
-        let key = env.record(case);
-        env.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
+        env.record(case);
     }
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries.md")).unwrap();
-    let blocks = |language: &str| -> Vec<String> {
-        let open = format!("```{language}\n");
-        page.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    env.record_simulators();
+    let schema = schema_of(&[
+        ("reward", "\"dtype\": \"float64\""),
+        ("x", "\"dtype\": \"float32\""),
+        ("theta_dot", "\"dtype\": \"float32\""),
+        ("wind", "\"dtype\": \"float64\""),
+    ]);
+    let steps = ["\"reward\": 1.0, \"x\": 0.5, \"theta_dot\": 0.25, \"wind\": 3.5"];
+    env.record_declared("cartpole/r3", Some(&schema), &steps);
+    env.hook(["ingest", "--all"]).ok();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (script, page) = (root.join("tests/it/queries.py"), root.join("docs/queries.md"));
+    let answers = |bin: &Path| -> Vec<String> {
+        let args = [script.to_str().unwrap(), page.to_str().unwrap()];
+        let output = env.run_in("repo", bin.join("python").to_str().unwrap(), args).ok();
+        output.stdout.lines().map(str::to_owned).collect()
     };
-    let (sql, python) = (blocks("sql"), blocks("python"));
-    assert_eq!((sql.len(), python.len()), (2, 2));
-    let script = format!(
-        "import duckdb\n\
-         ranked = [(e, r) for e, r, *_ in duckdb.sql({:?}).fetchall()]\n\
-         near = duckdb.sql({:?}).fetchall()\n\
-         assert len(near) >= 1, near\n\
-         {}\nassert list(zip(runs['experiment'], runs['run_id'])) == ranked, (runs, ranked)\n\
-         {}\nassert list(runs.index) == ranked, (runs, ranked)\n\
-         print(*('/'.join(run) for run in ranked), sep='\\n')\n",
-        sql[0], sql[1], python[0], python[1]
-    );
-    let bin = crate::tools::newest_readers();
-    let output = env.run_in("repo", bin.join("python").to_str().unwrap(), ["-c", &script]).ok();
-    assert_eq!(output.stdout, "nav/run-20261124-021550\nplume/run-20261124-021546\nsweep/run-20260106-041\n");
+    let newest = answers(&crate::tools::newest_readers());
+    let text = fs::read_to_string(&page).unwrap();
+    let queries = text.lines().filter(|line| matches!(*line, "```sql" | "```python")).count();
+    assert_eq!(newest[0], format!("{queries} queries"));
+    let old = answers(&crate::tools::oldest_readers());
+    assert_eq!((&newest[1..], newest.len()), (&old[1..], 6));
+    // It has Polars alone, for which two parts of the page have a query less.
+    let between = answers(&crate::tools::polars_between());
+    assert!(between[1..].len() == 4 && between[1..].iter().all(|answer| newest.contains(answer)), "{between:?}");
     // And `runs` ranks as they do.
     let listed = env.hook(["runs", "--sort", "reward"]).ok().stdout;
-    let names: Vec<&str> = listed.lines().skip(1).flat_map(str::split_whitespace).filter(|w| w.contains('/')).collect();
-    assert_eq!(names.join("\n") + "\n", output.stdout);
+    let keys = listed.lines().skip(1).flat_map(str::split_whitespace).filter(|word| word.contains('/'));
+    let ranked = |key: &&str| ["nav/", "plume/", "sweep/"].iter().any(|experiment| key.starts_with(experiment));
+    let keys: Vec<&str> = keys.filter(ranked).collect();
+    assert_eq!(keys, [FIRST, PLUME, THIRD]);
+    let at = |key: &&str| newest[1].find(&key.replace('/', "\", \"")).unwrap();
+    assert!(keys.is_sorted_by_key(at), "{}", newest[1]);
 }
 
 #[test]

@@ -126,13 +126,14 @@ fn read_with(bin: &Path, dataset: &Path) -> Vec<String> {
 }
 
 /// F1, F9: What ingest writes opens, with true statistics, in the oldest and the newest of each reader; so do a list
-/// with a null and a `NaN` in it, unknown fields with a bare `NaN`, and a file without rows.
+/// with a null and a `NaN` in it, unknown fields with a bare `NaN`, a file without rows, and what six simulators declare.
 #[test]
-fn every_reader_opens_a_dataset_of_three_recorders_with_true_statistics() {
+fn every_reader_opens_a_dataset_of_all_recorders_with_true_statistics() {
     let env = bare();
     for case in ["ok-head01", "ok-orig100", "ok-pypi010"] {
         env.record(case);
     }
+    env.record_simulators();
     let odd = Made::new(4)
         .step(2, "[0.5, 0.25]", "[null, NaN, -0.0, 1e-320]")
         .step(3, "[0.5, 0.25]", "[null]")
@@ -142,20 +143,9 @@ fn every_reader_opens_a_dataset_of_three_recorders_with_true_statistics() {
     Made::new(3).unfinished().named("r2").write(&env.repo("results/demo/r2"));
     env.hook(["ingest", "--all"]).ok();
     let dataset = env.repo("data/captures");
-    let old = tools::venv(
-        "readers-old",
-        &[
-            "polars==0.20.31",
-            "pyarrow==14.0.2",
-            "duckdb==0.10.3",
-            "pandas==2.1.4",
-            "fastparquet==2024.2.0",
-            "numpy==1.26.4",
-        ],
-    );
     let wanted = ["pyarrow==14.0.2", "polars==0.20.31", "duckdb==0.10.3", "pandas==2.1.4", "fastparquet==2024.2.0"];
-    assert_eq!(read_with(&old, &dataset), wanted);
-    assert_eq!(read_with(&tools::venv("readers-1.30", &["polars==1.30.0"]), &dataset), ["polars==1.30.0"]);
+    assert_eq!(read_with(&tools::oldest_readers(), &dataset), wanted);
+    assert_eq!(read_with(&tools::polars_between(), &dataset), ["polars==1.30.0"]);
     assert_eq!(read_with(&tools::newest_readers(), &dataset).len(), 5);
 }
 

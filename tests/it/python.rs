@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::env::{BIN, run_command, run_command_within};
+use crate::env::{BIN, TestEnv, run_command, run_command_within};
 use crate::tools;
 
 /// How long one test in Python may take. Then every thread's stack is shown, and its file ends.
@@ -122,6 +122,32 @@ fn root() -> &'static Path {
 fn pytest(file: &str) {
     let (python, site) = installed();
     run_pytest(python, site, file);
+}
+
+/// Gives a test a `python` that has this package, Gymnasium and PettingZoo, a `pip` that fails if what it is to install is not
+/// there, and a checkout of the package beside the repository.
+pub fn give_environments(env: &mut TestEnv) {
+    let (_, site) = installed();
+    let python = tools::venv("gym", ENVIRONMENTS).join("python");
+    env.script("python/python", &format!("#!/bin/sh\nexec '{}' \"$@\"\n", python.display()));
+    let pip = "#!/bin/sh\n\
+        [ \"$1\" = install ] || exit 2\n\
+        shift\n\
+        for name in \"$@\"; do\n\
+        \x20   case $name in\n\
+        \x20   -q) ;;\n\
+        \x20   */python) python -c 'import capture_hook' && grep -q '^name = \"capture-hook\"' \"$name/pyproject.toml\" ;;\n\
+        \x20   dvc) dvc --version >/dev/null ;;\n\
+        \x20   *) python -c 'import importlib.metadata, sys; importlib.metadata.version(sys.argv[1])' \"$name\" ;;\n\
+        \x20   esac || exit 1\n\
+        done\n";
+    let programs = env.script("python/pip", pip);
+    let programs = Path::new(&programs).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), env.get("PATH"));
+    env.set("PATH", &path);
+    env.set("PYTHONPATH", site.to_str().unwrap());
+    env.set("PYTHONDONTWRITEBYTECODE", "1");
+    std::os::unix::fs::symlink(root(), env.path("capture-hook")).unwrap();
 }
 
 /// Runs one file of `python/tests` with the environments.

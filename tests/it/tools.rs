@@ -33,6 +33,26 @@ pub fn newest_readers() -> PathBuf {
     BIN.get_or_init(|| venv("readers-new", &readers)).clone()
 }
 
+/// The same with the oldest of each that is supported.
+pub fn oldest_readers() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    let readers = [
+        "polars==0.20.31",
+        "pyarrow==14.0.2",
+        "duckdb==0.10.3",
+        "pandas==2.1.4",
+        "fastparquet==2024.2.0",
+        "numpy==1.26.4",
+    ];
+    BIN.get_or_init(|| venv("readers-old", &readers)).clone()
+}
+
+/// The same with a Polars between them, the last one that reads files of several schemas without being asked to.
+pub fn polars_between() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| venv("readers-1.30", &["polars==1.30.0"])).clone()
+}
+
 /// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
 ///
 /// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so

@@ -7,9 +7,18 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::TestEnv;
+use super::{TestEnv, copy_dir};
 
 impl TestEnv {
+    /// Copies the runs of six simulators to `repo/results`: seven runs of as many experiments as there are simulators.
+    pub fn record_simulators(&self) {
+        let simulators = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulators");
+        for folder in fs::read_dir(simulators).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+        {
+            copy_dir(&folder, &self.repo("results").join(folder.file_name().unwrap()));
+        }
+    }
+
     /// Records a run of one episode to `repo/results/<key>`: the given members are what each step has beside the format's own
     /// fields. Without a schema, none is written.
     pub fn record_declared(&self, key: &str, schema: Option<&str>, steps: &[&str]) {
