@@ -216,7 +216,8 @@ impl RunRecorder {
     /// append_episode($self, rec)
     /// --
     ///
-    /// Adds an episode's summary, after its steps.
+    /// Adds an episode's summary, after its steps. With a schema whose columns of episodes all have ``equals`` or are
+    /// nullable, summaries are optional: if there is none, they are made of the steps.
     ///
     /// Args:
     ///     rec: a dataclass, a pydantic model or a dict with ``episode_id``, ``terminated``, ``truncated``,

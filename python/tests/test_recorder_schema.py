@@ -147,8 +147,10 @@ def test_dataclasses_are_rows(results):
 def test_a_run_without_summaries_is_valid(results):
     with recorder(results) as made:
         made.append_step(step(1, terminated=True))
-    (made.root / "episodes.jsonl.gz").unlink()
-    (made.root / "manifest.json").unlink()
+        made.flush()
+        # As a kill would leave it.
+        assert_valid(made.root)
+    assert not (made.root / "episodes.jsonl.gz").exists()
     assert_valid(made.root)
 
 

@@ -1,9 +1,9 @@
 //! The recorder: writes a run while the simulation runs, in the current recorder's format (schema `0.1`), or with
 //! declared columns (schema `2`).
 //!
-//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`, and
-//! before them `schema.json` if columns are declared; rows are rotated by size into `….part0001.jsonl.gz` and so on.
-//! They are formatted on the calling thread and compressed in a thread of their own; a recorder can be shared between
+//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`. With
+//! declared columns, `schema.json` is written before them; if summaries can be made of the steps, `episodes.jsonl.gz`
+//! begins with the first one. Rows are rotated by size into `….part0001.jsonl.gz` and so on. They are formatted on the calling thread and compressed in a thread of their own; a recorder can be shared between
 //! threads. The files are complete gzip files at every moment: a killed process leaves every row that was flushed, by
 //! default all but those of the last second.
 //!
@@ -187,7 +187,7 @@ thread_local! {
 }
 
 impl RunRecorder {
-    /// Creates the run's directory and its empty files. If the run has shards already, the next ones are begun.
+    /// Creates the run's directory and its files, which are empty. If the run has shards already, the next ones are begun.
     pub fn create(options: RecordOptions) -> Result<Self, RecordError> {
         let declared = options.schema.as_ref().map(parse_declaration).transpose()?;
         // The default of plume-nav-sim's recorder.
@@ -213,7 +213,12 @@ impl RunRecorder {
             }
         };
         let steps = ShardWriter::open(&root, "steps", options.rotate_size_bytes)?;
-        let episodes = ShardWriter::open(&root, "episodes", options.rotate_size_bytes)?;
+        let episodes = if version.is_declared() && schema.columns_of_summaries().next().is_none() {
+            // Without the file the summaries are made of the steps, so a program need not write any.
+            ShardWriter::without_file(&root, "episodes", options.rotate_size_bytes)
+        } else {
+            ShardWriter::open(&root, "episodes", options.rotate_size_bytes)?
+        };
         Ok(Self {
             common: CommonFields::new(key.run_id(), version.as_str()),
             checker: Mutex::new(RowChecker::new(key.run_id(), Arc::clone(&schema), options.rules)),

@@ -17,21 +17,33 @@ pub(super) struct ShardWriter {
     stem: &'static str,
     number: u32,
     rotate_at: Option<u64>,
-    current: LiveGzip,
+    /// `None` until the first row, if the file begins with it.
+    current: Option<LiveGzip>,
     /// Whether the current shard holds a row.
     used: bool,
 }
 
 impl ShardWriter {
+    /// Begins with a file, which is empty at first.
     pub(super) fn open(dir: &Path, stem: &'static str, rotate_at: Option<u64>) -> Result<Self, FsError> {
-        let mut number = 0;
-        let is_taken = |number| std::fs::symlink_metadata(shard_path(dir, stem, number)).is_ok();
+        let mut this = Self::without_file(dir, stem, rotate_at);
+        this.create_first()?;
+        Ok(this)
+    }
+
+    /// Begins without a file: the first row creates it.
+    pub(super) fn without_file(dir: &Path, stem: &'static str, rotate_at: Option<u64>) -> Self {
+        Self { dir: dir.to_path_buf(), stem, number: 0, rotate_at, current: None, used: false }
+    }
+
+    fn create_first(&mut self) -> Result<&mut LiveGzip, FsError> {
+        let is_taken = |number| std::fs::symlink_metadata(shard_path(&self.dir, self.stem, number)).is_ok();
         // The first free number: shards of an earlier recorder are kept, even unfinished ones.
-        while is_taken(number) {
-            number += 1;
+        while is_taken(self.number) {
+            self.number += 1;
         }
-        let current = LiveGzip::create(&shard_path(dir, stem, number))?;
-        Ok(Self { dir: dir.to_path_buf(), stem, number, rotate_at, current, used: false })
+        let first = LiveGzip::create(&shard_path(&self.dir, self.stem, self.number))?;
+        Ok(self.current.insert(first))
     }
 
     /// Adds whole lines. Returns whether a shard was ended, so that its rows are in the file.
@@ -39,8 +51,8 @@ impl ShardWriter {
         let mut has_rotated = false;
         while !lines.is_empty() {
             // A shard holds one piece at least, or a tiny limit would rotate for ever.
-            if let (true, Some(limit)) = (self.used, self.rotate_at)
-                && self.current.reaches_size(limit)?
+            if let (true, Some(limit), Some(current)) = (self.used, self.rotate_at, &mut self.current)
+                && current.reaches_size(limit)?
             {
                 self.start_next()?;
                 has_rotated = true;
@@ -51,7 +63,10 @@ impl ShardWriter {
                 None => lines.len(),
             };
             let (now, later) = lines.split_at(piece);
-            self.current.write(now)?;
+            match &mut self.current {
+                Some(current) => current.write(now)?,
+                None => self.create_first()?.write(now)?,
+            }
             self.used = true;
             lines = later;
         }
@@ -60,28 +75,28 @@ impl ShardWriter {
 
     /// The number of compressed bytes that are not in the file yet.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.current.waiting_bytes()
+        self.current.as_ref().map_or(0, LiveGzip::waiting_bytes)
     }
 
     /// Compresses what was written; see [`LiveGzip::compress_all`].
     pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
-        self.current.compress_all()
+        self.current.as_mut().map_or(Ok(()), LiveGzip::compress_all)
     }
 
     /// Writes the compressed bytes to the file; see [`LiveGzip::write_compressed`].
     pub(super) fn write_compressed(&mut self) -> Result<(), FsError> {
-        self.current.write_compressed()
+        self.current.as_mut().map_or(Ok(()), LiveGzip::write_compressed)
     }
 
     pub(super) fn finish(self) -> Result<(), FsError> {
-        self.current.finish()
+        self.current.map_or(Ok(()), LiveGzip::finish)
     }
 
     fn start_next(&mut self) -> Result<(), FsError> {
         self.number += 1;
         let next = LiveGzip::create(&shard_path(&self.dir, self.stem, self.number))?;
         self.used = false;
-        std::mem::replace(&mut self.current, next).finish()
+        self.current.replace(next).map_or(Ok(()), LiveGzip::finish)
     }
 }
 

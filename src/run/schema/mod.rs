@@ -149,6 +149,14 @@ impl RunSchema {
         if self.is_plume { None } else { self.steps.find("agent") }
     }
 
+    /// The episode columns that a summary must have and that do not follow from the steps. If there is none, a run can be
+    /// without summaries.
+    pub fn columns_of_summaries(&self) -> impl Iterator<Item = &Column> {
+        let follows = |column: &Column| column.name == "agent" && self.agent().is_some();
+        let columns = self.episodes.columns.iter();
+        columns.filter(move |column| column.equals.is_none() && !column.nullable && !follows(column))
+    }
+
     /// The episode columns that name files of the run.
     pub fn file_columns(&self) -> impl Iterator<Item = usize> {
         self.episodes

@@ -76,10 +76,7 @@ pub(super) fn is_derived(layout: &RunLayout, schema: &RunSchema, findings: &mut 
     if schema.is_plume() || !is_absent || !layout.dir.is_dir() {
         return false;
     }
-    let follows = |name: &str| name == "agent" && schema.agent().is_some();
-    let needed = schema.episodes.columns.iter();
-    let needed = needed.filter(|column| column.equals.is_none() && !column.nullable && !follows(&column.name));
-    let names: Vec<String> = needed.map(|column| format!("`{}`", column.name)).collect();
+    let names: Vec<String> = schema.columns_of_summaries().map(|column| format!("`{}`", column.name)).collect();
     if names.is_empty() {
         return true;
     }
