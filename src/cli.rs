@@ -27,7 +27,8 @@ use crate::support::visible::is_hidden;
 #[command(name = "capture-hook", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     /// Run as if started in DIR.
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    // With an id of its own: clap would give it the value of a command's argument called `dir`.
+    #[arg(id = "working_dir", short = 'C', value_name = "DIR", global = true)]
     pub dir: Option<PathBuf>,
     /// Print results and errors as JSON.
     #[arg(long, global = true)]

@@ -372,7 +372,8 @@ fn the_shell_completes_runs_tags_and_experiments() {
     }
     let page = env.hook(["man", "runs"]).ok().stdout;
     assert!(page.contains(".TH") && page.contains("capture\\-hook\\-runs"), "{page}");
-    env.hook(["man", "--dir", "../man"]).ok();
+    // From the directory that it is started in, although `-C` takes a DIR, too.
+    env.hook_in(".", ["man", "--dir", "man"]).ok();
     assert!(env.path("man/capture-hook.1").is_file() && env.path("man/capture-hook-verify.1").is_file());
 }
 
