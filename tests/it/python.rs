@@ -114,6 +114,33 @@ fn the_wheel_is_whole() {
     pytest("test_package.py");
 }
 
+/// `demo --env cartpole` with a Python that has the packages, and before that without one.
+#[test]
+fn the_demo_records_cartpole_or_says_what_to_install() {
+    let mut env = TestEnv::empty();
+    let demo = ["demo", "--env", "cartpole", "tour"];
+    let refused = env.hook_in(".", demo).fails(3);
+    for text in ["does not have gymnasium and capture_hook", "-m pip install gymnasium`", "-m pip install ./python`"] {
+        assert!(refused.stderr.contains(text), "{}", refused.stderr);
+    }
+    assert!(!env.path("tour").exists());
+    give_environments(&mut env);
+    let shown = env.hook_in(".", demo).ok().stdout;
+    let lines = [
+        "/python record.py 1\n",
+        "✓ results/cartpole/run-0001 is valid",
+        "tagged capture/cartpole/run-0001",
+        "$ capture-hook publish run-0002",
+        "$ git checkout -q capture/cartpole/run-0001",
+        "all as recorded: 2 runs",
+    ];
+    for line in lines {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let run = std::fs::read_to_string(env.path("tour/project/data/captures/cartpole/run-0002/run.json")).unwrap();
+    assert!(run.contains("\"id\": \"CartPole-v1\""), "{run}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -3,6 +3,7 @@
 //! Every command is run as shown, as a program of its own, with a git that knows only the temporary repository's
 //! configuration. Nothing outside this directory is touched.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use crate::output::StyledText;
 use crate::output::json::{DemoJson, DemoStepJson};
 use crate::project::programs;
 use crate::support::env::Env;
-use crate::support::fs::At;
+use crate::support::fs::{At, write_atomic};
 use crate::support::process::{Cmd, shell_quote};
 use crate::support::this_process::running_program;
 
+mod cartpole;
 mod plume;
 mod recording;
 
@@ -25,16 +27,37 @@ mod recording;
 Examples:
   capture-hook demo                     in a new directory, which is printed
   capture-hook demo ~/try-it            in a directory of your choice (new or empty)
+  capture-hook demo --env cartpole      with Gymnasium's CartPole, in Python
   capture-hook demo --record results    only record a run, as the demo's second step does")]
 pub struct Args {
     /// The directory of the repository: new or empty (default: one in the system's temporary directory).
     dir: Option<PathBuf>,
+    /// What is recorded: an agent in a plume, or Gymnasium's CartPole by a Python that has Gymnasium and capture_hook.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "record")]
+    env: DemoEnv,
     /// Only record a run in ROOT: an agent that looks for the source of a plume.
     #[arg(long, value_name = "ROOT", conflicts_with = "dir")]
     record: Option<PathBuf>,
     /// The seed of the recorded run; its id is derived from it.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "record")]
     seed: u32,
+}
+
+/// What the demo records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum DemoEnv {
+    #[default]
+    Plume,
+    Cartpole,
+}
+
+impl DemoEnv {
+    fn experiment(self) -> &'static str {
+        match self {
+            Self::Plume => "demo",
+            Self::Cartpole => "cartpole",
+        }
+    }
 }
 
 /// Runs the command.
@@ -44,9 +67,16 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.print_value(root.join(recorded));
         return Ok(CommandOutcome::Done);
     }
+    let exe = running_program().at("find", Path::new("capture-hook"))?;
+    // Before anything is made, so that a Python without the packages leaves nothing behind.
+    let python = match args.env {
+        DemoEnv::Plume => None,
+        DemoEnv::Cartpole => Some(cartpole::find_python(&app.env, exe.parent())?),
+    };
     let dir = demo_dir(app, args.dir.as_deref())?;
-    let mut tour = DemoTour::new(app, &dir)?;
-    tour.run_all()?;
+    let mut tour = DemoTour::new(app, &exe, &dir)?;
+    let python = python.map(|path| tour.typed_program(&path));
+    tour.run_all(args.env, python.as_deref())?;
     if app.ui.json() {
         app.ui.print_json(&DemoJson { ok: true, directory: dir.display().to_string(), steps: tour.steps });
     }
@@ -82,8 +112,7 @@ struct DemoTour<'a> {
 }
 
 impl<'a> DemoTour<'a> {
-    fn new(app: &'a App, dir: &Path) -> Result<Self, Error> {
-        let exe = running_program().at("find", Path::new("capture-hook"))?;
+    fn new(app: &'a App, exe: &Path, dir: &Path) -> Result<Self, Error> {
         let mut env = app
             .env
             .clone()
@@ -107,8 +136,9 @@ impl<'a> DemoTour<'a> {
         Ok(Self { app, env, dir: dir.to_path_buf(), title: String::new(), number: 0, steps: Vec::new() })
     }
 
-    fn run_all(&mut self) -> Result<(), Error> {
+    fn run_all(&mut self, recorded: DemoEnv, python: Option<&str>) -> Result<(), Error> {
         let repo = self.dir.join("project");
+        let dataset = format!("data/captures/{}", recorded.experiment());
         crate::support::fs::create_dir_all(&self.dir.join("dvc-remote"))?;
         self.print_text(StyledText::from(format!("From recording to checkout, in {}", self.dir.display())).end_line());
 
@@ -121,13 +151,19 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["git", "add", "-A"])?;
         self.run_command(&repo, &["git", "commit", "-q", "-m", "Set capture-hook up"])?;
 
-        self.start_step("Record a run: an agent looks for the source of a plume");
-        self.run_command(&repo, &["capture-hook", "demo", "--record", "results"])?;
+        match python {
+            Some(python) => self.record_cartpole(&repo, python)?,
+            None => {
+                self.start_step("Record a run: an agent looks for the source of a plume");
+                self.run_command(&repo, &["capture-hook", "demo", "--record", "results"])?;
+            }
+        }
         self.run_command(&repo, &["capture-hook", "validate", "latest"])?;
 
         self.start_step("Select it, and commit: the hook validates, ingests and tags");
         self.run_command(&repo, &["capture-hook", "select", "latest"])?;
-        self.run_command(&repo, &["git", "commit", "-q", "-a", "-m", "First walk"])?;
+        let subject = if python.is_some() { "First run" } else { "First walk" };
+        self.run_command(&repo, &["git", "commit", "-q", "-a", "-m", subject])?;
         self.run_command(&repo, &["git", "log", "-1", "--stat", "--format=%s%n%n%(trailers)"])?;
         self.run_command(&repo, &["git", "tag", "--list"])?;
         self.run_command(&repo, &["dvc", "status"])?;
@@ -138,7 +174,10 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["git", "push", "-q", "--follow-tags", "-u", "origin", "main"])?;
 
         self.start_step("A second run, recorded and published with one command");
-        self.run_command(&repo, &["capture-hook", "demo", "--record", "results", "--seed", "2"])?;
+        match python {
+            Some(python) => self.run_command(&repo, &[python, cartpole::SCRIPT, "2"])?,
+            None => self.run_command(&repo, &["capture-hook", "demo", "--record", "results", "--seed", "2"])?,
+        }
         self.run_command(&repo, &["capture-hook", "publish", "run-0002"])?;
 
         self.start_step("Lose everything: recordings, dataset, DVC's cache");
@@ -146,13 +185,14 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["rm", "-rf", "results", "data/captures", ".dvc/cache"])?;
 
         self.start_step("Check the first run's tag out: its data comes back");
-        self.run_command(&repo, &["git", "checkout", "-q", "capture/demo/run-0001"])?;
-        self.run_command(&repo, &["ls", "data/captures/demo"])?;
+        let tag = format!("capture/{}/run-0001", recorded.experiment());
+        self.run_command(&repo, &["git", "checkout", "-q", &tag])?;
+        self.run_command(&repo, &["ls", &dataset])?;
         self.run_command(&repo, &["capture-hook", "verify"])?;
 
         self.start_step("The newest commit");
         self.run_command(&repo, &["git", "checkout", "-q", "main"])?;
-        self.run_command(&repo, &["ls", "data/captures/demo"])?;
+        self.run_command(&repo, &["ls", &dataset])?;
         self.run_command(&repo, &["capture-hook", "verify"])?;
 
         let (look, remove) = (shell_quote(&repo), shell_quote(&self.dir));
@@ -161,6 +201,22 @@ impl<'a> DemoTour<'a> {
         text.push_str(format!("Remove it all:      rm -rf {remove}")).end_line();
         self.print_text(&text);
         Ok(())
+    }
+
+    fn record_cartpole(&mut self, repo: &Path, python: &str) -> Result<(), Error> {
+        self.start_step("Record a run: Gymnasium's CartPole");
+        write_atomic(&repo.join(cartpole::SCRIPT), cartpole::SCRIPT_TEXT.as_bytes())?;
+        self.run_command(repo, &["cat", cartpole::SCRIPT])?;
+        self.run_command(repo, &["git", "add", cartpole::SCRIPT])?;
+        self.run_command(repo, &["git", "commit", "-q", "-m", "Record CartPole"])?;
+        self.run_command(repo, &[python, cartpole::SCRIPT, "1"])
+    }
+
+    /// A program as it is typed in the demo: by its name if `PATH` leads to it.
+    fn typed_program(&self, path: &Path) -> String {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_found = self.env.find_program(name).is_some_and(|found| found == path);
+        if is_found { name.to_owned() } else { path.display().to_string() }
     }
 
     fn start_step(&mut self, title: &str) {
