@@ -160,17 +160,22 @@ impl PlotCollector {
     /// Adds a batch of step rows. Columns of unequal length are read as far as the shortest.
     pub fn add_steps(&mut self, rows: StepColumns<'_>) {
         let ends = rows.terminated.iter().zip(rows.truncated);
+        // For speed: each column is looked up once.
+        let column = |place: usize| rows.numbers.get(place).map_or(&[][..], Vec::as_slice);
+        let lines: Vec<&[f64]> = self.lines.iter().map(|place| column(*place)).collect();
+        let (reward, action) = (self.reward.map(column), self.action.map(column));
+        let path = self.path.map(|(x, y)| (column(x), column(y)));
         for (row, ((index, step), (terminated, truncated))) in
             rows.episode_index.iter().zip(rows.step).zip(ends).enumerate()
         {
             if !self.find_episode(*index) {
                 continue;
             }
-            let number = |place: usize| rows.numbers.get(place).and_then(|n| n.get(row)).copied().unwrap_or(f64::NAN);
+            let number = |column: &[f64]| column.get(row).copied().unwrap_or(f64::NAN);
             let is_reset = *step == 0 && !self.data.is_plume;
             let Some(episode) = self.data.episodes.get_mut(self.current) else { continue };
             self.values.clear();
-            self.values.extend(self.lines.iter().map(|place| number(*place)));
+            self.values.extend(lines.iter().map(|line| number(line)));
             if let Some(first) = self.values.first().filter(|value| value.is_finite()) {
                 episode.line_end = Some(*first);
             }
@@ -178,7 +183,7 @@ impl PlotCollector {
                 episode.steps += 1;
                 (episode.terminated, episode.truncated) = (*terminated, *truncated);
             }
-            if let Some(reward) = self.reward {
+            if let Some(reward) = reward {
                 let value = number(reward);
                 if value.is_finite() && !is_reset {
                     episode.reward += value;
@@ -187,13 +192,13 @@ impl PlotCollector {
                 self.values.push(if is_reset { f64::NAN } else { episode.reward });
             }
             let at = if self.data.is_plume { Some(episode.steps - 1) } else { place_of(*step, self.first_step) };
-            if let (Some(actions), Some(action), false) = (&mut self.actions, self.action, is_reset) {
+            if let (Some(actions), Some(action), false) = (&mut self.actions, action, is_reset) {
                 actions.add_action(episode.steps, number(action));
             }
             if let Some(at) = at {
                 self.curves.add_row(self.current, at, &self.values);
             }
-            if let Some((x, y)) = self.path {
+            if let Some((x, y)) = path {
                 self.paths.add_row(self.current, number(x), number(y));
             }
         }

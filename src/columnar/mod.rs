@@ -22,6 +22,7 @@ mod planned;
 mod plot_actions;
 mod plot_curves;
 mod plot_paths;
+mod powers;
 pub mod read;
 mod runs;
 mod schema;

@@ -4,6 +4,8 @@
 //! longest episode outgrows the samples, so a sampled value is always exact at its step. An episode that has ended keeps
 //! its last value: a quartile is over all episodes at every step, not only over the longest ones.
 
+use crate::columnar::powers::PowerOfTwo;
+
 /// The most samples on a curve.
 // About one sample per pixel of a chart.
 pub(super) const SAMPLES: usize = 512;
@@ -45,8 +47,8 @@ pub(super) struct CurveCollector {
     curves: usize,
     /// The step of the first sample.
     first_step: u64,
-    stride: u64,
-    keep_every: usize,
+    stride: PowerOfTwo,
+    keep_every: PowerOfTwo,
     most_values: usize,
     values: usize,
     episodes: Vec<EpisodeSamples>,
@@ -64,37 +66,45 @@ impl CurveCollector {
     /// git has of them must not change.
     pub fn new(curves: usize, first_step: u64, keeps_all: bool) -> Self {
         let most_values = if keeps_all { usize::MAX } else { VALUES };
-        Self { curves, first_step, stride: 1, keep_every: 1, most_values, values: 0, episodes: Vec::new() }
+        Self {
+            curves,
+            first_step,
+            stride: PowerOfTwo::default(),
+            keep_every: PowerOfTwo::default(),
+            most_values,
+            values: 0,
+            episodes: Vec::new(),
+        }
     }
 
     /// Notes that the next episode begins.
     pub fn open_episode(&mut self, episode: usize) {
-        if episode.is_multiple_of(self.keep_every) {
+        if self.keep_every.divides(episode as u64) {
             self.episodes.push(EpisodeSamples { last: vec![f64::NAN; self.curves], ..EpisodeSamples::default() });
         }
     }
 
     /// Adds a row of an episode: its place among the rows, from 0, and a value for each curve.
     pub fn add_row(&mut self, episode: usize, at: u64, values: &[f64]) {
-        if self.curves == 0 || !episode.is_multiple_of(self.keep_every) {
+        if self.curves == 0 || !self.keep_every.divides(episode as u64) {
             return;
         }
-        let episode = episode / self.keep_every;
+        let Ok(episode) = usize::try_from(self.keep_every.quotient(episode as u64)) else { return };
         let Some(samples) = self.episodes.get_mut(episode) else { return };
         for (last, value) in samples.last.iter_mut().zip(values).filter(|(_, value)| value.is_finite()) {
             *last = *value;
         }
-        while at.is_multiple_of(self.stride) && at / self.stride >= SAMPLES as u64 {
+        while self.stride.divides(at) && self.stride.quotient(at) >= SAMPLES as u64 {
             // All episodes share one stride, so that their samples are at the same steps.
-            self.stride = self.stride.saturating_mul(2);
+            self.stride.double();
             self.episodes.iter_mut().for_each(|samples| samples.thin_out(self.curves));
             self.count_values();
         }
-        if !at.is_multiple_of(self.stride) {
+        if !self.stride.divides(at) {
             return;
         }
         // Less than `SAMPLES`.
-        let place = usize::try_from(at / self.stride).unwrap_or(0) * self.curves;
+        let place = usize::try_from(self.stride.quotient(at)).unwrap_or(0) * self.curves;
         let Some(samples) = self.episodes.get_mut(episode) else { return };
         let known = samples.values.len();
         if place < known {
@@ -111,7 +121,7 @@ impl CurveCollector {
 
     /// Drops every other kept episode; later ones follow the same rule.
     fn drop_episodes(&mut self) {
-        self.keep_every *= 2;
+        self.keep_every.double();
         let mut at = 0_usize;
         self.episodes.retain(|_| {
             at += 1;
@@ -142,7 +152,7 @@ impl CurveCollector {
             });
             column.extend(values.filter(|value| value.is_finite()));
             if let Some((low, mid, high)) = quartiles_of(&mut column) {
-                out.push(QuartileBand { step: self.first_step + at as u64 * self.stride, low, mid, high });
+                out.push(QuartileBand { step: self.first_step + self.stride.product(at as u64), low, mid, high });
             }
         }
         out

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::columnar::powers::PowerOfTwo;
+
 /// The most points kept over all paths.
 // 8 MiB.
 pub(super) const PATH_POINTS: usize = 1 << 19;
@@ -48,8 +50,8 @@ pub(super) struct PathCollector {
     is_grid: bool,
     paths: Vec<AgentPath>,
     points: usize,
-    keep_every: usize,
-    stride: u64,
+    keep_every: PowerOfTwo,
+    stride: PowerOfTwo,
     visits: CellVisits,
     stay_cell: (i32, i32),
     stay_length: u64,
@@ -61,8 +63,8 @@ impl PathCollector {
             is_grid,
             paths: Vec::new(),
             points: 0,
-            keep_every: 1,
-            stride: 1,
+            keep_every: PowerOfTwo::default(),
+            stride: PowerOfTwo::default(),
             visits: CellVisits::new(),
             stay_cell: (0, 0),
             stay_length: 0,
@@ -71,7 +73,7 @@ impl PathCollector {
 
     /// Notes that the next episode begins.
     pub fn open_episode(&mut self, episode: usize) {
-        if episode.is_multiple_of(self.keep_every) {
+        if self.keep_every.divides(episode as u64) {
             self.paths.push(AgentPath { episode, ..AgentPath::default() });
             if !self.is_grid && self.paths.len() > PATHS {
                 self.drop_paths();
@@ -121,7 +123,7 @@ impl PathCollector {
         if is_known {
             path.last = Some((x, y));
         }
-        if !(path.rows - 1).is_multiple_of(stride) {
+        if !stride.divides(path.rows - 1) {
             return;
         }
         path.points.push(if is_known { (x, y) } else { (f64::NAN, f64::NAN) });
@@ -132,7 +134,7 @@ impl PathCollector {
         }
         if is_long || self.paths.len() == 1 {
             // All paths share one stride, so that every point keeps its row.
-            self.stride *= 2;
+            self.stride.double();
             self.paths.iter_mut().for_each(|path| thin_out(&mut path.points, 0));
             self.count_points();
         } else {
@@ -141,17 +143,17 @@ impl PathCollector {
     }
 
     fn path_of(&mut self, episode: usize) -> Option<&mut AgentPath> {
-        if !episode.is_multiple_of(self.keep_every) {
+        if !self.keep_every.divides(episode as u64) {
             return None;
         }
-        self.paths.get_mut(episode / self.keep_every)
+        self.paths.get_mut(usize::try_from(self.keep_every.quotient(episode as u64)).ok()?)
     }
 
     /// Drops every other kept path; later episodes follow the same rule.
     fn drop_paths(&mut self) {
-        self.keep_every *= 2;
+        self.keep_every.double();
         let every = self.keep_every;
-        self.paths.retain(|path| path.episode.is_multiple_of(every));
+        self.paths.retain(|path| every.divides(path.episode as u64));
         self.count_points();
     }
 
