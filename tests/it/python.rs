@@ -69,6 +69,29 @@ fn however_recording_ends_the_run_is_valid() {
     pytest_with_environments("test_record_ends.py");
 }
 
+/// Recorded, committed by the hooks with DVC, and compared with what the environments returned.
+#[test]
+fn recorded_environments_come_back_from_the_dataset_bit_by_bit() {
+    let env = TestEnv::initialized();
+    let script = |mode: &str, place: PathBuf| {
+        let (_, site) = installed();
+        let python = tools::venv("gym", ENVIRONMENTS).join("python");
+        let mut command = env.command(python, "repo");
+        command.arg(root().join("python/tests/record_real.py")).arg(mode).arg(place).arg(env.path("truth"));
+        run_command(command.env("PYTHONPATH", site).env("PYTHONDONTWRITEBYTECODE", "1")).ok().stdout
+    };
+    script("record", env.repo("results"));
+    env.git(["add", "-A"]).ok();
+    let keys = ["cartpole/r1", "hopper/r1", "minigrid/r1", "spread/r1"];
+    for key in keys {
+        env.commit_run(key);
+    }
+    assert_eq!(env.runs_at("HEAD"), keys);
+    env.assert_committed();
+    let said = script("compare", env.repo("data/captures"));
+    assert_eq!(said.lines().count(), keys.len(), "{said}");
+}
+
 #[test]
 fn the_recorder_keeps_its_promises() {
     pytest("test_recorder.py");
