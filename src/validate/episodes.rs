@@ -43,6 +43,8 @@ pub(super) struct EpisodeSegment {
     pub flags: Option<EndFlags>,
     /// Lines and places of unknown size that were lost before its last row, in a run with interleaved episodes.
     pub losses: (u64, u64),
+    /// The time of the last row that has one, in a run with interleaved episodes.
+    pub time: f64,
     /// The step number of the last row.
     pub step: i64,
     /// Some of its rows can be lost, so its totals are not compared.

@@ -4,12 +4,12 @@
 //! Memory holds the episodes that have not ended, [`MAX_OPEN`] at most, and of those that have only that they were there.
 //! After lines that could not be read, a rule is applied only if the lost lines cannot explain what it finds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::run::row::{FieldSlot, ParsedRow};
 use crate::run::schema::{CellPlace, RunSchema};
-use crate::validate::clock::Clock;
+use crate::validate::clock::EpisodeTimes;
 use crate::validate::code::Code;
 use crate::validate::episodes::{EndFlags, EpisodeSegment, episode_key};
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
@@ -20,10 +20,13 @@ use crate::validate::totals::TotalRules;
 /// The most episodes that can be open at once.
 const MAX_OPEN: usize = 65_536;
 
+/// Episodes that have ended and wait: rows after their end are told from what their summaries must equal.
+const MAX_HELD: usize = 256;
+
 /// Checks steps in file order.
 pub(super) struct OpenEpisodes {
     rules: Arc<TotalRules>,
-    clock: Clock,
+    times: EpisodeTimes,
     /// The slot and place of the agent, if episodes have one.
     agent: Option<(FieldSlot, usize)>,
     /// The number of an episode's first row.
@@ -32,6 +35,8 @@ pub(super) struct OpenEpisodes {
     current: Option<(String, EpisodeSegment)>,
     others: HashMap<String, EpisodeSegment>,
     ended: SeenIds,
+    /// The last episodes that have ended, oldest first.
+    held: VecDeque<(String, EpisodeSegment)>,
     /// Episodes whose rows after the end were reported.
     reported: SeenIds,
     /// The index of the next episode.
@@ -55,12 +60,13 @@ impl OpenEpisodes {
         };
         Self {
             rules,
-            clock: Clock::new(schema),
+            times: EpisodeTimes::new(schema),
             agent: schema.agent().and_then(place),
             first: i64::from(!schema.reset_rows),
             current: None,
             others: HashMap::new(),
             ended: SeenIds::new(),
+            held: VecDeque::new(),
             reported: SeenIds::new(),
             next: 0,
             lost: 0,
@@ -87,24 +93,39 @@ impl OpenEpisodes {
         i64::try_from(index).unwrap_or(i64::MAX)
     }
 
-    /// Ends the current episode, if its last row did.
-    pub fn take_ended(&mut self) -> Option<(String, EpisodeSegment)> {
+    /// Ends the current episode, if its last row did; returns it as it is now.
+    pub fn end_episode(&mut self) -> Option<EpisodeSegment> {
         let has_ended = |segment: &EpisodeSegment| segment.flags.is_some_and(EndFlags::has_ended);
         let (key, segment) = self.current.take_if(|(_, segment)| has_ended(segment))?;
         self.ended.insert(&key);
-        Some((key, segment))
+        self.held.push_back((key, segment.clone()));
+        Some(segment)
     }
 
-    /// Returns the episodes that have not ended, in the order of their first rows.
-    pub fn finish(&mut self) -> Vec<(String, EpisodeSegment)> {
+    /// Returns an episode that ended long ago.
+    pub fn take_settled(&mut self) -> Option<(String, EpisodeSegment)> {
+        if self.held.len() > MAX_HELD { self.held.pop_front() } else { None }
+    }
+
+    /// Returns the episodes that are left, in the order of their first rows; only those that have not ended if the others'
+    /// summaries are made already.
+    pub fn finish(&mut self, only_open: bool) -> Vec<(String, EpisodeSegment)> {
         let losses = (self.lost, self.gaps);
         let mut all: Vec<_> = self.others.drain().chain(self.current.take()).collect();
         for (_, segment) in &mut all {
             // Rows can have been lost after its last one.
             segment.open_end = segment.losses != losses;
         }
+        if !only_open {
+            all.extend(self.held.drain(..));
+        }
         all.sort_by_key(|(_, segment)| segment.index);
         all
+    }
+
+    /// Reports the steps that are earlier than the one before: of the run, or of the episode if episodes interleave.
+    pub fn report_times(&self, findings: &mut FindingCollector<'_>) {
+        self.times.report_to(findings);
     }
 
     /// Checks the next row and finds its place.
@@ -115,7 +136,6 @@ impl OpenEpisodes {
         line: u64,
         findings: &mut FindingCollector<'_>,
     ) -> StepPlacement {
-        self.clock.check_row(row, file, line, findings);
         let agent = match self.agent {
             Some((slot, at)) if row.is_good(slot) => row.texts.get(at).map(String::as_str),
             Some(_) => return self.lose_row(),
@@ -146,6 +166,7 @@ impl OpenEpisodes {
         let losses = (self.lost, self.gaps);
         if let Some((_, segment)) = &mut self.current {
             segment.losses = losses;
+            self.times.check_row(row, segment, line_ref);
             if row.count == 0 {
                 segment.step = 0;
                 segment.last_file = file;
@@ -180,6 +201,7 @@ impl OpenEpisodes {
             self.others.insert(key, segment);
         }
         self.current = self.others.remove_entry(&self.key);
+        self.times.are_interleaved |= self.current.is_some();
     }
 
     /// Begins an episode; false if too many are open.
@@ -210,6 +232,7 @@ impl OpenEpisodes {
             totals: self.rules.start(),
             flags: None,
             losses: (0, 0),
+            time: f64::NEG_INFINITY,
             step: row.count,
             partial: missing != 0 && is_explained || self.zeroed.contains(&self.key),
             open_end: false,
@@ -235,6 +258,10 @@ impl OpenEpisodes {
             return;
         }
         self.reported.insert(&self.key);
+        // What follows from the rows after the end is no further fault.
+        if let Some((_, segment)) = self.held.iter_mut().rev().find(|(key, _)| *key == self.key) {
+            segment.after_end = true;
+        }
         if step <= 1 {
             findings.add_finding(Code::DuplicateEpisode, line_ref, || {
                 "an episode of this id has ended before; every episode needs an id of its own".into()

@@ -199,6 +199,7 @@ impl StepSequence {
             totals: self.rules.start(),
             flags: None,
             losses: (0, 0),
+            time: f64::NEG_INFINITY,
             step,
             // It begins in the middle, because rows before it were lost.
             partial: step != 1 && may_start,

@@ -103,8 +103,13 @@ impl TotalRules {
     /// Adds the row of a reset, which counts for no total.
     pub fn add_reset_row(&self, totals: &mut Totals, row: &ParsedRow) {
         for (rule, total) in self.0.iter().zip(&mut totals.0) {
-            if rule.function == EqualsFunction::First && row.is_good(rule.source) {
+            if rule.function != EqualsFunction::First {
+                continue;
+            }
+            if row.is_good(rule.source) {
                 total.add_value(rule, row);
+            } else {
+                total.is_lost |= row.bad.contains(rule.source);
             }
         }
     }

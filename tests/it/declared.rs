@@ -163,6 +163,20 @@ fn each_fault_has_its_code() {
         (draft().episode("\"agent\": \"b\"", "\"agent\": \"c\""), &["episode_without_steps", "steps_without_episode"]),
         (draft().with(|run| run.episodes.iter_mut().for_each(|all| all.truncate(1))), &["steps_without_episode"]),
         (draft().with(|run| run.steps.truncate(7)), &["episode_steps_mismatch"]),
+        (draft().with(|run| run.run = "{".into()), &["invalid_run_json"]),
+        (draft().schema("observation[1]", "terminated"), &["invalid_schema"]),
+        (draft().schema("observation[1]", "observation[1]]"), &["invalid_schema"]),
+        (draft().step(0, "\"step\": 0", "\"step\": -1"), &["out_of_range"]),
+        (draft().step(0, "[0.1,", "[\"bad\","), &["wrong_type"]),
+        (draft().step(0, "\"agent\": \"a\", ", ""), &["missing_field"]),
+        (draft().step(0, "0.1", "18446744073709551616"), &["episode_summary_mismatch"]),
+        (
+            draft().with(|run| {
+                run.steps.clear();
+                run.episodes = None;
+            }),
+            &["no_steps"],
+        ),
     ];
     for (draft, expected) in cases {
         let findings = draft.report().findings;

@@ -247,7 +247,8 @@ pub(super) fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
         if matches!(rest.get(at), Some(b'e' | b'E')) {
             return None;
         }
-        if mantissa == 0 {
+        // Not by the mantissa, which wraps to 0 at multiples of 2^64.
+        if digits == 0 {
             // `-0` is an integer in JSON, and integers have no negative zero.
             return Some((0.0, at));
         }

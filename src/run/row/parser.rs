@@ -52,6 +52,8 @@ enum ContainerState {
 pub struct RowParser {
     pub(in crate::run) schema: Arc<RunSchema>,
     stream: RunStream,
+    /// The column that tells episodes apart, which every row has.
+    agent: Option<usize>,
     /// Kind and range of each known field's value in the line; of the last one if a key is there twice, as in Python.
     found: Vec<Option<(TokenKind, Range<usize>)>>,
     pub(super) containers: Vec<Option<FoundContainer>>,
@@ -80,6 +82,7 @@ impl RowParser {
         let containers = own.containers.len();
         Self {
             stream,
+            agent: schema.agent().filter(|_| stream == RunStream::Steps),
             found: vec![None; slots],
             containers: vec![None; containers],
             states: vec![ContainerState::Unchecked; containers],
@@ -374,11 +377,11 @@ impl RowParser {
     fn take_column(&mut self, line: &[u8], index: usize, stream: &StreamSchema, row: &mut ParsedRow) {
         let slot = FieldSlot::of_column(index);
         let Some(column) = stream.column(index) else { return };
-        // In the row of a reset there is no action yet and no reward. Where it must not be, its number is the one fault.
+        // In the row of a reset there is no action yet and no reward. Where the row's number cannot be right, it is the one
+        // fault.
         let is_reset = self.stream == RunStream::Steps
             && !self.schema.is_plume()
-            && row.count == 0
-            && row.present.contains(FieldSlot::COUNT);
+            && (row.bad.contains(FieldSlot::COUNT) || row.count == 0 && row.present.contains(FieldSlot::COUNT));
         for at in stream.outer.get(index).into_iter().flatten() {
             match self.check_container(line, *at, stream, is_reset, row) {
                 ContainerState::Bad => return row.bad.insert(slot),
@@ -386,7 +389,7 @@ impl RowParser {
                 _ => {}
             }
         }
-        let is_optional = column.nullable || is_reset;
+        let is_optional = column.nullable || is_reset && self.agent != Some(index);
         let Some((kind, bytes)) = self.found_value(line, slot) else {
             if !is_optional {
                 row.lossy = true;

@@ -152,7 +152,9 @@ fn parse_equals(text: &str, column: &Column, steps: &StreamSchema, place: &str) 
         EqualsFunction::Sum => is_numeric(its) && (own == Storage::Float || own == its),
         EqualsFunction::Mean => is_numeric(its) && own == Storage::Float,
         EqualsFunction::Min | EqualsFunction::Max => is_numeric(its) && own == its,
-        EqualsFunction::First | EqualsFunction::Last => own == its && column.kind != ColumnType::File,
+        EqualsFunction::First | EqualsFunction::Last => {
+            own == its && (own != Storage::Text || column.kind == from.kind)
+        }
         EqualsFunction::Any => its == Storage::Bool && own == Storage::Bool,
     };
     if !fits {

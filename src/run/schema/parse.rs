@@ -264,6 +264,7 @@ fn optional_text(object: &JsonObject, key: &str, place: &str) -> Result<Option<S
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok(Some(text.to_owned())),
+            None if matches!(value, JsonValue::Text(_)) => Err(SchemaError::invalid(place, "holds a lone surrogate")),
             None => Err(SchemaError::invalid(place, format!("is {} instead of a text", value.kind()))),
         },
     }

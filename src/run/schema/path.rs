@@ -86,6 +86,9 @@ fn parse_dotted(text: &str) -> Result<Vec<PathStep>, String> {
     let mut steps = Vec::new();
     for part in text.split('.') {
         let (key, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if key.contains(']') {
+            return Err(format!("`{text}` has a `]` without a `[`"));
+        }
         if key.is_empty() {
             return Err(format!("`{text}` has an empty name in it"));
         }

@@ -173,12 +173,13 @@ pub(super) fn scan_run_dir(
     Ok(RunScan { report, key, meta, schema, run_json, manifest: manifest_bytes, layout, files, seeds, stamps })
 }
 
-/// The schema version by which the rows are read. A run of an unknown one, which is reported, is read as it looks.
+/// The schema version by which the rows are read. A run of an unknown one, or without a usable `run.json`, which is
+/// reported, is read as it looks.
 fn version_of(meta: Option<&RunMeta>, layout: &RunLayout) -> SchemaVersion {
     let looks_declared = || layout.unrecognized.iter().any(|name| name == SCHEMA_JSON);
     match meta.map(RunMeta::schema) {
         Some(Some(version)) => version,
-        Some(None) if looks_declared() => SchemaVersion::V2,
+        _ if looks_declared() => SchemaVersion::V2,
         _ => SchemaVersion::V0_1,
     }
 }

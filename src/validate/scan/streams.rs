@@ -208,7 +208,10 @@ impl StreamScan {
     ) -> Result<(), ScanError> {
         let unfinished = match &mut self.steps {
             StepRules::Sequence(steps) => steps.finish().into_iter().collect(),
-            StepRules::Open(steps) => steps.finish(),
+            StepRules::Open(steps) => {
+                steps.report_times(findings);
+                steps.finish(self.is_derived)
+            }
         };
         for (id, segment) in unfinished {
             self.matcher.add_segment(&id, segment, findings);
@@ -222,7 +225,7 @@ impl StreamScan {
             (Code::NoEpisodes, EPISODES, self.episodes_rows, &mut self.episodes_loss, &self.episode_files),
         ];
         for (code, base, rows, loss, files) in empty {
-            if code == Code::NoEpisodes && none_due {
+            if code == Code::NoEpisodes && (none_due || self.is_derived) {
                 continue;
             }
             // A file of 0 bytes is damaged and empty: both are reported.
@@ -373,12 +376,14 @@ impl StreamScan {
             self.step_batch.push(row, self.steps.index(), sink).map_err(|e| context.sink_error(e))?;
         }
         if let StepRules::Open(steps) = &mut self.steps
-            && let Some((key, segment)) = steps.take_ended()
+            && let Some(segment) = steps.end_episode()
         {
             if self.is_derived {
                 return self.derive_summary(&segment, row, context, findings, sink);
             }
-            self.matcher.add_segment(&key, segment, findings);
+            if let Some((key, segment)) = steps.take_settled() {
+                self.matcher.add_segment(&key, segment, findings);
+            }
             self.next_summary(summaries, context, findings, sink)?;
         }
         Ok(())

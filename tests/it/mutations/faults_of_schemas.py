@@ -190,7 +190,9 @@ def core_field_declared(run, dice):
 @fault
 def path_at_a_core_field(run, dice):
     table = dice.choice(["steps", "episodes"])
-    path = dice.choice([dice.choice(CORE), [dice.choice(CORE)], f"{dice.choice(CORE)}.x", [dice.choice(CORE), "x"]])
+    fields = ["episode_id", "terminated", "truncated", "run_id", "schema_version", "total_reward"]
+    fields.append("step" if table == "steps" else "total_steps")
+    path = dice.choice([dice.choice(fields), [dice.choice(fields)], f"{dice.choice(fields)}.x", [dice.choice(fields), "x"]])
     run.columns(table)["another"] = {"dtype": "json", "nullable": True, "path": path}
     return f"{table}: {path!r}", ["invalid_schema"]
 

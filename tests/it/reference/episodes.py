@@ -73,12 +73,12 @@ class Episodes:
         if key is None:
             self.lost_rows += 1
             return
-        self.times.append((row.line, key, row.values.get("ts")))
         step = row.values.get("step")
         episode = self.of_key.get(key)
         if episode is not None and episode.ended:
             self.add_after_end(row.line, episode, step)
             return
+        self.times.append((row.line, key, row.values.get("ts")))
         if episode is None:
             episode = self.of_key[key] = Episode(self.tracked)
             expected = 0 if self.schema.reset_rows else 1

@@ -16,6 +16,10 @@ CORE = {
     "episode_id", "step", "terminated", "truncated", "run_id", "schema_version", "total_steps", "total_reward",
     "experiment", "episode_index", "extra",
 }  # fmt: skip
+FIELDS = {
+    "steps": {"episode_id", "step", "terminated", "truncated", "run_id", "schema_version", "total_reward"},
+    "episodes": {"episode_id", "total_steps", "terminated", "truncated", "run_id", "schema_version", "total_reward"},
+}
 FIXED = {
     "steps": {"reward": "float64", "ts": "float64", "seed": "int64", "agent": "string"},
     "episodes": {"success": "bool", "duration_ms": "float64", "agent": "string"},
@@ -58,7 +62,7 @@ class Column:
         fixed = FIXED[table].get(name)
         require(fixed is None or (self.dtype == fixed and self.shape is None), f"{where}: must be {fixed}")
         self.path = read_path(keys["path"], where) if "path" in keys else (name,)
-        require(self.path[0] not in CORE, f"{where}: its path starts at a core field")
+        require(self.path[0] not in FIELDS[table], f"{where}: its path starts at a field of every row")
         for key in ("nullable", "finite"):
             require(isinstance(keys.get(key, False), bool), f"{where}: {key}")
         for key in ("unit", "description"):
