@@ -56,6 +56,7 @@ mod schemas;
 mod screen;
 mod select;
 mod share;
+mod simulators;
 mod stranger_paths;
 mod stranger_programs;
 mod stranger_readers;
