@@ -56,10 +56,10 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 ///     rotate_size_bytes: begin a new shard (``steps.part0001.jsonl.gz``, …) once a file has grown to so many
 ///         compressed bytes; ``None`` or 0: never.
 ///     schema: what the columns are, as in ``schema.json``: ``{"format": 1, "steps": {"x": {"dtype": "float64",
-///         "unit": "m"}}}``. Rows are then dicts of ``episode_id``, ``step`` (from 1), ``terminated``, ``truncated`` and the declared
-///         values; ``run.json`` is written at once, and leaving ``with``, :meth:`finalize` or the interpreter's
-///         exit ends the run. A run that is continued must have the same schema. Single-precision floats are written with
-///         the shortest digits that read back as the same bits.
+///         "unit": "m"}}}``. Rows are then dicts of ``episode_id``, ``step`` (from 1), ``terminated``, ``truncated`` and the
+///         declared values; ``run.json`` is written at once, and leaving ``with``, :meth:`finalize` or the interpreter's
+///         exit ends the run. A run that is continued must have the same schema. Single-precision floats are written
+///         with the shortest digits that read back as the same bits.
 ///
 /// Raises:
 ///     ValueError: the experiment or the run id cannot be a directory's name.

@@ -3,9 +3,10 @@
 //!
 //! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`. With
 //! declared columns, `schema.json` is written before them; if summaries can be made of the steps, `episodes.jsonl.gz`
-//! begins with the first one. Rows are rotated by size into `….part0001.jsonl.gz` and so on. They are formatted on the calling thread and compressed in a thread of their own; a recorder can be shared between
-//! threads. The files are complete gzip files at every moment: a killed process leaves every row that was flushed, by
-//! default all but those of the last second.
+//! begins with the first one. Rows are rotated by size into `….part0001.jsonl.gz` and so on. They are formatted on the
+//! calling thread and compressed in a thread of their own; a recorder can be shared between threads. The files are
+//! complete gzip files at every moment: a killed process leaves every row that was flushed, by default all but those of
+//! the last second.
 //!
 //! A row or metadata that validation would call an error is refused at once, by the same rules. Rules about several
 //! rows together are only checked at the end.

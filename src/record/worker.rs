@@ -232,7 +232,8 @@ impl WorkerFiles {
             let is_late = age >= self.flush_every.saturating_mul(2) || compressed > 2 * MAX_COMPRESSED;
             // An ended shard is in its file already, so the rest follows at once.
             if flush || steps_rotated || episodes_rotated || is_time && (!is_due || is_late) {
-                // Both are compressed first, so that the two writes are close together: a kill between them leaves an episode without its summary.
+                // Both are compressed first, so that the two writes are close together: a kill between them leaves an
+                // episode without its summary.
                 self.steps.compress_all()?;
                 self.episodes.compress_all()?;
                 self.steps.write_compressed()?;
