@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::output::json::{SettingJson, SettingValueJson, SettingsJson};
-use crate::output::table::{Column, TextTable as Rows};
+use crate::output::table::{ColumnStyle, TextTable as Rows};
 use crate::project::config::{Config, FILE};
 use crate::project::pins::{pin_key, read_pinned_schemas};
 use crate::project::{PIPELINE_FILE, Project};
@@ -209,7 +209,12 @@ fn list_settings(app: &App, text: &str) -> Result<(), Error> {
         app.ui.print_json(&SettingsJson { settings });
         return Ok(());
     }
-    let columns = [Column::Left("SETTING"), Column::Left("VALUE"), Column::Left("FROM"), Column::Shrink("WHAT FOR")];
+    let columns = [
+        ColumnStyle::Left("SETTING"),
+        ColumnStyle::Left("VALUE"),
+        ColumnStyle::Left("FROM"),
+        ColumnStyle::Shrink("WHAT FOR"),
+    ];
     let mut rows = Rows::new(columns);
     for s in &settings {
         rows.push_row([s.key.as_str().into(), display_value(&s.value).into(), s.source.into(), s.about.into()]);

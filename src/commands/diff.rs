@@ -12,7 +12,7 @@ use crate::history::catalog::{self, Catalog};
 use crate::history::compare::{ColumnDifference, ValueDifference, compare_schemas, compare_values};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
-use crate::output::table::{Column, TextTable, shorten_text, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, shorten_text, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::support::text::format_count;
@@ -121,7 +121,12 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
     out.push_str("A  ").push_styled(BOLD, &diff.a).end_line();
     out.push_str("B  ").push_styled(BOLD, &diff.b).end_line();
     out.end_line();
-    let mut table = TextTable::new([Column::Left(""), Column::Left(""), Column::Shrink("A"), Column::Shrink("B")]);
+    let mut table = TextTable::new([
+        ColumnStyle::Left(""),
+        ColumnStyle::Left(""),
+        ColumnStyle::Shrink("A"),
+        ColumnStyle::Shrink("B"),
+    ]);
     if diff.config.is_empty() {
         table.push_row(["configuration".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
     }

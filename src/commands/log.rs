@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::history::stores::DataStores;
 use crate::history::{self, DatasetCommit, History, catalog, introduced};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
-use crate::output::table::{Column, TextTable, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::RunKey;
@@ -120,13 +120,13 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
     const GREEN: Style = AnsiColor::Green.on_default();
     const DIM: Style = Style::new().dimmed();
     let mut table = TextTable::new([
-        Column::Left("COMMIT"),
-        Column::Left("DATE"),
-        Column::Left("RUN"),
-        Column::Right("STEPS"),
-        Column::Left("TAG"),
-        Column::Left("DATA"),
-        Column::Spare("CONFIG"),
+        ColumnStyle::Left("COMMIT"),
+        ColumnStyle::Left("DATE"),
+        ColumnStyle::Left("RUN"),
+        ColumnStyle::Right("STEPS"),
+        ColumnStyle::Left("TAG"),
+        ColumnStyle::Left("DATA"),
+        ColumnStyle::Spare("CONFIG"),
     ]);
     for version in versions {
         let commit = version.commit.get(..9).unwrap_or(&version.commit);

@@ -15,7 +15,7 @@ use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, CatalogRun};
 use crate::output::json::{RunJson, RunsJson};
-use crate::output::table::{Cell, Column, TextTable, styled_cell};
+use crate::output::table::{Cell, ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::StartTime;
@@ -226,16 +226,16 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
     let declared = declared_names(rows);
     let headings: Vec<String> = declared.iter().map(|name| name.to_uppercase()).collect();
     let columns = [
-        Column::Left(""),
-        Column::Left("RUN"),
-        Column::Spare("STARTED"),
-        Column::Right("STEPS"),
-        Column::Right("EPISODES"),
-        Column::Right("SUCCESS"),
-        Column::Right("REWARD"),
+        ColumnStyle::Left(""),
+        ColumnStyle::Left("RUN"),
+        ColumnStyle::Spare("STARTED"),
+        ColumnStyle::Right("STEPS"),
+        ColumnStyle::Right("EPISODES"),
+        ColumnStyle::Right("SUCCESS"),
+        ColumnStyle::Right("REWARD"),
     ];
-    let metric_columns = headings.iter().map(|heading| Column::SpareRight(heading));
-    let mut table = TextTable::new(columns.into_iter().chain(metric_columns).chain([Column::Left("STATE")]));
+    let metric_columns = headings.iter().map(|heading| ColumnStyle::SpareRight(heading));
+    let mut table = TextTable::new(columns.into_iter().chain(metric_columns).chain([ColumnStyle::Left("STATE")]));
     let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
     let has_success = any_has(rows, |figures| figures.success);
     let has_reward = any_has(rows, |figures| figures.reward);

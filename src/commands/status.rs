@@ -9,7 +9,7 @@ use crate::hooks;
 use crate::inspect::status::{self, RunStatus, StepState};
 use crate::output::StyledText;
 use crate::output::json::{StatusJson, StatusStepJson};
-use crate::output::table::{Column, TextTable, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ fn render_text(status: &RunStatus, width: usize) -> StyledText {
         (None, None) => out.push_str("no run is selected"),
     };
     out.end_line();
-    let mut table = TextTable::new([Column::Left(""), Column::Left(""), Column::Shrink("")]);
+    let mut table = TextTable::new([ColumnStyle::Left(""), ColumnStyle::Left(""), ColumnStyle::Shrink("")]);
     for step in &status.steps {
         let mark = match step.state {
             StepState::Done => styled_cell("yes", AnsiColor::Green.on_default()),

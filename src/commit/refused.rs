@@ -267,6 +267,7 @@ fn list_errors(report: &ValidationReport) -> String {
 }
 
 impl Explain for CommitRefused {
+    /// Over 80 lines, because every refusal with its code and its ways out is one table.
     fn explain(&self) -> Explanation {
         match self {
             Self::Selection { .. } => Setup

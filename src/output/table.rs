@@ -22,7 +22,7 @@ const HEADING: Style = Style::new().dimmed();
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column<'a> {
+pub enum ColumnStyle<'a> {
     /// Text, never cut.
     Left(&'a str),
     /// Numbers, never cut, aligned right.
@@ -35,7 +35,7 @@ pub enum Column<'a> {
     SpareRight(&'a str),
 }
 
-impl<'a> Column<'a> {
+impl<'a> ColumnStyle<'a> {
     fn heading(self) -> &'a str {
         match self {
             Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) | Self::SpareRight(t) => t,
@@ -64,14 +64,14 @@ pub fn styled_cell(text: impl Display, style: Style) -> Cell {
 /// A table.
 #[derive(Debug, Clone)]
 pub struct TextTable<'a> {
-    columns: Vec<Column<'a>>,
+    columns: Vec<ColumnStyle<'a>>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl<'a> TextTable<'a> {
     /// Makes an empty table.
     #[must_use]
-    pub fn new(columns: impl IntoIterator<Item = Column<'a>>) -> Self {
+    pub fn new(columns: impl IntoIterator<Item = ColumnStyle<'a>>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
@@ -112,14 +112,14 @@ impl<'a> TextTable<'a> {
         };
         // The last spare column goes first.
         for (at, column) in self.columns.iter().enumerate().rev() {
-            if total(widths) > most && matches!(column, Column::Spare(_) | Column::SpareRight(_)) {
+            if total(widths) > most && matches!(column, ColumnStyle::Spare(_) | ColumnStyle::SpareRight(_)) {
                 widths[at] = 0;
             }
         }
         // The widest column is shortened first, so that short texts stay complete.
         let mut over = total(widths).saturating_sub(most);
         while over > 0 {
-            let shrinks = |at: &usize| matches!(self.columns.get(*at), Some(Column::Shrink(_)));
+            let shrinks = |at: &usize| matches!(self.columns.get(*at), Some(ColumnStyle::Shrink(_)));
             let widest = (0..widths.len()).filter(shrinks).max_by_key(|at| widths.get(*at).copied());
             match widest.and_then(|at| widths.get_mut(at)).filter(|width| **width > NARROW) {
                 Some(width) => *width -= 1,
@@ -139,7 +139,7 @@ impl<'a> TextTable<'a> {
             }
             match column {
                 // out.push_str(pad) => Numbers are aligned right.
-                Column::Right(_) | Column::SpareRight(_) => out.push_str(pad).push_styled(cell.style, short),
+                ColumnStyle::Right(_) | ColumnStyle::SpareRight(_) => out.push_str(pad).push_styled(cell.style, short),
                 _ => out.push_styled(cell.style, short).push_str(pad),
             };
         }
@@ -175,10 +175,10 @@ mod tests {
     #[test]
     fn shrinking_columns_are_cut_and_names_are_not() {
         let mut table = TextTable::new([
-            Column::Left("RUN"),
-            Column::Right("STEPS"),
-            Column::Shrink("SUBJECT"),
-            Column::Spare("WHEN"),
+            ColumnStyle::Left("RUN"),
+            ColumnStyle::Right("STEPS"),
+            ColumnStyle::Shrink("SUBJECT"),
+            ColumnStyle::Spare("WHEN"),
         ]);
         table.push_row([
             "nav/run-20261124-021550".into(),
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_column_of_nothing_is_left_out() {
-        let mut table = TextTable::new([Column::Left("A"), Column::Left("B"), Column::Left("C")]);
+        let mut table = TextTable::new([ColumnStyle::Left("A"), ColumnStyle::Left("B"), ColumnStyle::Left("C")]);
         table.push_row(["1".into(), "".into(), "3".into()]);
         assert_eq!(table.render_text(80).to_plain(), "A  C\n1  3\n");
     }
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_one_line_of_what_is_seen() {
-        let mut table = TextTable::new([Column::Left("A"), Column::Left("B")]);
+        let mut table = TextTable::new([ColumnStyle::Left("A"), ColumnStyle::Left("B")]);
         table.push_row(["a\u{1b}[2J\nb".into(), "1".into()]);
         table.push_row(["short".into(), "2".into()]);
         let lines = ["A                 B", "a\\u{1b}[2J\\u{a}b  1", "short             2"];

@@ -60,6 +60,27 @@ pub(super) struct EpisodeSegment {
 }
 
 impl EpisodeSegment {
+    /// Begins an episode at this row, before the row is counted.
+    pub fn at_row(index: u64, file: FileId, line: u64, step: i64, totals: Totals) -> Self {
+        Self {
+            index,
+            file,
+            line,
+            last_file: file,
+            rows: 0,
+            totals,
+            flags: None,
+            losses: (0, 0),
+            time: f64::NEG_INFINITY,
+            step,
+            partial: false,
+            open_end: false,
+            broken: false,
+            disordered: false,
+            after_end: false,
+        }
+    }
+
     /// Whether its last step ended the episode; `None` if that is not known.
     fn is_finished(&self) -> Option<bool> {
         if self.open_end { None } else { self.flags.map(EndFlags::has_ended) }

@@ -223,23 +223,8 @@ impl OpenEpisodes {
         }
         let missing = row.count - self.first;
         let is_explained = self.gaps > 0 || u64::try_from(missing).is_ok_and(|missing| missing <= self.lost);
-        let mut segment = EpisodeSegment {
-            index: self.next,
-            file,
-            line,
-            last_file: file,
-            rows: 0,
-            totals: self.rules.start(),
-            flags: None,
-            losses: (0, 0),
-            time: f64::NEG_INFINITY,
-            step: row.count,
-            partial: missing != 0 && is_explained || self.zeroed.contains(&self.key),
-            open_end: false,
-            broken: false,
-            disordered: false,
-            after_end: false,
-        };
+        let mut segment = EpisodeSegment::at_row(self.next, file, line, row.count, self.rules.start());
+        segment.partial = missing != 0 && is_explained || self.zeroed.contains(&self.key);
         if missing != 0 && !is_explained {
             segment.broken = true;
             let hint = if self.first == 0 && row.count == 1 { ", but reset_rows says that 0 comes first" } else { "" };

@@ -190,24 +190,9 @@ impl StepSequence {
         }
         // From here on: a new segment.
         self.next += 1;
-        let mut segment = EpisodeSegment {
-            index: self.next - 1,
-            file,
-            line,
-            last_file: file,
-            rows: 0,
-            totals: self.rules.start(),
-            flags: None,
-            losses: (0, 0),
-            time: f64::NEG_INFINITY,
-            step,
-            // It begins in the middle, because rows before it were lost.
-            partial: step != 1 && may_start,
-            open_end: false,
-            broken: false,
-            disordered: false,
-            after_end: false,
-        };
+        let mut segment = EpisodeSegment::at_row(self.next - 1, file, line, step, self.rules.start());
+        // It begins in the middle, because rows before it were lost.
+        segment.partial = step != 1 && may_start;
         if !may_start {
             segment.broken = true;
             let line_ref =

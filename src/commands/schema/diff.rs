@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::history::declared::find_schema;
 use crate::output::StyledText;
 use crate::output::json::{ColumnState, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson};
-use crate::output::table::{Column, TextTable, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 use crate::run::layout::RunStream;
 use crate::run::schema::{RunSchema, describe_type, has_same_type};
 
@@ -114,8 +114,9 @@ fn render_text(names: [&str; 2], streams: [&[ComparedColumn]; 2], agree: bool, w
             continue;
         }
         out.end_line();
-        let title = if stream == "STEPS" { Column::Left("STEPS") } else { Column::Left("EPISODES") };
-        let mut table = TextTable::new([title, Column::Left("A"), Column::Left("B"), Column::Left("HOW")]);
+        let title = if stream == "STEPS" { ColumnStyle::Left("STEPS") } else { ColumnStyle::Left("EPISODES") };
+        let mut table =
+            TextTable::new([title, ColumnStyle::Left("A"), ColumnStyle::Left("B"), ColumnStyle::Left("HOW")]);
         for column in shown {
             let cell = |text: &Option<String>| match text {
                 Some(text) => text.as_str().into(),

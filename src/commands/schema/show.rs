@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::history::declared::find_schema;
 use crate::output::StyledText;
 use crate::output::json::{SchemaColumnJson, SchemaShowJson};
-use crate::output::table::{Column, TextTable};
+use crate::output::table::{ColumnStyle, TextTable};
 
 /// Arguments of `schema show`.
 #[derive(Debug, clap::Args)]
@@ -58,9 +58,15 @@ fn render_text(shown: &SchemaShowJson, width: usize) -> StyledText {
             continue;
         }
         out.end_line();
-        let title = if name == "STEPS" { Column::Left("STEPS") } else { Column::Left("EPISODES") };
-        let heads = [title, Column::Left("TYPE"), Column::Left("UNIT"), Column::Left("PATH"), Column::Left("RULES")];
-        let mut table = TextTable::new(heads.into_iter().chain([Column::Shrink("WHAT IT IS")]));
+        let title = if name == "STEPS" { ColumnStyle::Left("STEPS") } else { ColumnStyle::Left("EPISODES") };
+        let heads = [
+            title,
+            ColumnStyle::Left("TYPE"),
+            ColumnStyle::Left("UNIT"),
+            ColumnStyle::Left("PATH"),
+            ColumnStyle::Left("RULES"),
+        ];
+        let mut table = TextTable::new(heads.into_iter().chain([ColumnStyle::Shrink("WHAT IT IS")]));
         for column in columns {
             // A path that is the name says nothing new.
             let path = if column.path == column.column { "" } else { &column.path };

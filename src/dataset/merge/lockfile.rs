@@ -57,15 +57,9 @@ pub fn merge_lockfiles(
     if ours.other != theirs.other && ours.other != base.other && theirs.other != base.other {
         return Err(MergeError::Unmergeable("both sides changed values outside the stages".into()));
     }
-    let mut names: Vec<&str> = frame.stages.iter().map(|s| s.name.as_str()).collect();
-    for stage in ours.stages.iter().chain(&theirs.stages) {
-        if !names.contains(&stage.name.as_str()) {
-            names.push(&stage.name);
-        }
-    }
     let mut expected: Vec<(String, ParamsValue)> = Vec::new();
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    for name in names {
+    for name in stage_names([frame, &ours, &theirs]) {
         let triple = (base.stage(name), ours.stage(name), theirs.stage(name));
         lines.push(match merge.merge_stage(name, triple)? {
             StageMerge::OneSide(stage, text) => {
@@ -111,6 +105,17 @@ pub fn merge_lockfiles(
         dropped_selection,
         unknown_schemas,
     })
+}
+
+/// The names of the stages of all lockfiles, each once, the first one's before the others'.
+fn stage_names<'a>(lockfiles: [&'a Lockfile; 3]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for stage in lockfiles.into_iter().flat_map(|lockfile| &lockfile.stages) {
+        if !names.contains(&stage.name.as_str()) {
+            names.push(&stage.name);
+        }
+    }
+    names
 }
 
 enum StageMerge<'a> {

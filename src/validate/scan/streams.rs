@@ -14,7 +14,7 @@ use super::lines::{NamedFile, StreamReader, SummaryLines, is_blank, report_damag
 use crate::run::layout::{EPISODES, RunStream, STEPS};
 use crate::run::open::FileStamp;
 use crate::run::reader::{LineSource, StreamEvent};
-use crate::run::row::FieldSlot;
+use crate::run::row::{FieldSlot, ParsedRow};
 use crate::run::schema::{CellPlace, RunSchema};
 use crate::support::fs::{At, FsError, scratch_dir};
 use crate::validate::batch::{EpisodeBatch, StepBatch};
@@ -77,6 +77,19 @@ impl StepRules {
         match self {
             Self::Sequence(steps) => steps.mark_gap(),
             Self::Open(steps) => steps.mark_gap(),
+        }
+    }
+
+    fn add_row(
+        &mut self,
+        row: &ParsedRow,
+        file: FileId,
+        line: u64,
+        findings: &mut FindingCollector<'_>,
+    ) -> StepPlacement {
+        match self {
+            Self::Sequence(steps) => steps.add_row(row, file, line, findings),
+            Self::Open(steps) => steps.add_row(row, file, line, findings),
         }
     }
 
@@ -347,11 +360,7 @@ impl StreamScan {
                 return Err(error).at("write in", &scratch_dir())?;
             }
         }
-        let placement = match &mut self.steps {
-            StepRules::Sequence(steps) => steps.add_row(row, file, *number, findings),
-            StepRules::Open(steps) => steps.add_row(row, file, *number, findings),
-        };
-        match placement {
+        match self.steps.add_row(row, file, *number, findings) {
             StepPlacement::Same => {}
             StepPlacement::New(before) => {
                 if let StepRules::Sequence(steps) = &mut self.steps
