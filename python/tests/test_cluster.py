@@ -121,6 +121,15 @@ def test_every_run_gets_its_verdict(many, cluster, tmp_path):
     assert again.ok
 
 
+def test_runs_that_declare_their_columns_are_ingested_like_any_other(cluster, tmp_path):
+    runs = sorted((CORPUS.parent / "simulators").glob("*/*/"))
+    verdicts = ingest_many(runs, tmp_path / "out", cluster)
+    assert verdicts.ok and len(verdicts) == len(runs) > 5
+    for run, verdict in zip(runs, verdicts):
+        alone = capture_hook.ingest(run, tmp_path / "alone")
+        assert tree(Path(verdict.destination)) == tree(alone.path)
+
+
 def test_what_is_asked_wrongly_is_refused(many, cluster, tmp_path):
     run = capture_hook.find_runs(many / "results")[0]
     (tmp_path / "file").write_text("a file where the dataset belongs")

@@ -128,3 +128,18 @@ def test_a_run_that_is_not_there_is_a_file_not_found(results):
         with pytest.raises(FileNotFoundError) as caught:
             load(results / "demo" / "none")
         assert isinstance(caught.value, capture_hook.RunNotFoundError)
+
+
+@pytest.mark.parametrize("run", sorted((CORPUS.parent / "simulators").glob("*/*/")), ids=lambda run: f"{run.parent.name}-{run.name}")
+def test_declared_columns_are_those_of_the_parquet_files(run, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    done = capture_hook.ingest(run, tmp_path / "data")
+    for stem, load in [("steps", capture_hook.load_steps), ("episodes", capture_hook.load_episodes)]:
+        stored = pyarrow.parquet.read_table(done.path / f"{stem}.parquet")
+        loaded = pyarrow.table(load(run))
+        # A list's elements are named alike in both; the metadata is the file's alone.
+        assert loaded.schema.equals(stored.schema.remove_metadata()), stem
+        assert loaded.to_pylist() == stored.to_pylist(), stem
+        assert loaded.num_rows == len(rows(run, stem)) > 0
