@@ -89,12 +89,23 @@ fn type_text(column: &SchemaColumnJson) -> String {
     format!("{}{}", column.dtype, sizes.map(|sizes| format!("[{sizes}]")).unwrap_or_default())
 }
 
+/// A bound with as few digits as the column's type needs.
+#[allow(clippy::cast_possible_truncation)]
+fn bound_text(dtype: &str, bound: &serde_json::Number) -> String {
+    match bound.as_f64().filter(|_| bound.is_f64()) {
+        Some(float) if dtype == "float32" => (float as f32).to_string(),
+        Some(float) => float.to_string(),
+        None => bound.to_string(),
+    }
+}
+
 fn rules_text(column: &SchemaColumnJson) -> String {
     let mut rules = Vec::new();
     if column.nullable {
         rules.push("nullable".to_owned());
     }
-    match (&column.min, &column.max) {
+    let bound = |bound: &Option<serde_json::Number>| bound.as_ref().map(|bound| bound_text(&column.dtype, bound));
+    match (bound(&column.min), bound(&column.max)) {
         (Some(min), Some(max)) => rules.push(format!("{min} to {max}")),
         (Some(min), None) => rules.push(format!("from {min}")),
         (None, Some(max)) => rules.push(format!("up to {max}")),
