@@ -56,11 +56,20 @@ impl Clock {
     }
 }
 
+/// A step that is earlier than the one before.
+#[derive(Debug)]
+struct StepBack {
+    file: Option<FileId>,
+    line: Option<u64>,
+    episode: Option<String>,
+    message: String,
+}
+
 /// Steps back in time: the first few, and how many.
 #[derive(Debug, Default)]
 struct StepsBack {
     count: u64,
-    first: Vec<(Option<FileId>, Option<u64>, Option<String>, String)>,
+    first: Vec<StepBack>,
 }
 
 impl StepsBack {
@@ -69,20 +78,24 @@ impl StepsBack {
         const KEPT: usize = 10;
         self.count += 1;
         if self.first.len() < KEPT {
-            let episode = line_ref.episode.map(str::to_owned);
-            self.first.push((line_ref.file, line_ref.line, episode, describe_step_back(time, before)));
+            self.first.push(StepBack {
+                file: line_ref.file,
+                line: line_ref.line,
+                episode: line_ref.episode.map(str::to_owned),
+                message: describe_step_back(time, before),
+            });
         }
     }
 
     fn report_to(&self, findings: &mut FindingCollector<'_>) {
         let mut left = self.count;
-        for (file, line, episode, message) in &self.first {
+        for StepBack { file, line, episode, message } in &self.first {
             left -= 1;
             let line_ref = LineRef { file: *file, line: *line, episode: episode.as_deref(), ..LineRef::default() };
             findings.add_finding(Code::TimeGoesBack, line_ref, || message.clone());
         }
-        if let (1.., Some((file, ..))) = (left, self.first.first()) {
-            let line_ref = LineRef { file: *file, ..LineRef::default() };
+        if let (1.., Some(first)) = (left, self.first.first()) {
+            let line_ref = LineRef { file: first.file, ..LineRef::default() };
             findings.add_findings(Code::TimeGoesBack, line_ref, left, String::new);
         }
     }

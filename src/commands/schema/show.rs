@@ -104,7 +104,7 @@ fn rules_text(column: &SchemaColumnJson) -> String {
     if column.nullable {
         rules.push("nullable".to_owned());
     }
-    let bound = |bound: &Option<serde_json::Number>| bound.as_ref().map(|bound| bound_text(&column.dtype, bound));
+    let bound = |bound: &Option<serde_json::Number>| bound.as_ref().map(|bound| bound_text(column.dtype, bound));
     match (bound(&column.min), bound(&column.max)) {
         (Some(min), Some(max)) => rules.push(format!("{min} to {max}")),
         (Some(min), None) => rules.push(format!("from {min}")),

@@ -108,7 +108,7 @@ pub fn merge_lockfiles(
 }
 
 /// The names of the stages of all lockfiles, each once, the first one's before the others'.
-fn stage_names<'a>(lockfiles: [&'a Lockfile; 3]) -> Vec<&'a str> {
+fn stage_names(lockfiles: [&Lockfile; 3]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for stage in lockfiles.into_iter().flat_map(|lockfile| &lockfile.stages) {
         if !names.contains(&stage.name.as_str()) {
