@@ -1,8 +1,8 @@
 //! Run metrics: the few numbers by which runs are compared.
 //!
 //! Deterministic: sums are taken in row order. A value that is not finite is left out of sums and means. A run has only
-//! the figures that its schema declares: without a `success` none succeeded or failed. Plot data is in
-//! `metrics_collect`.
+//! the figures that its schema declares: without a `success` column there is no success rate. Plot data is in
+//! `plot_data`.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::run::schema::{MetricKind, RunSchema};
 pub struct RunMetrics {
     /// The number of episode summaries.
     pub episodes: u64,
-    /// The number of steps; the state after a reset is none.
+    /// The number of steps, without the states after resets.
     pub steps: u64,
     /// Episodes that succeeded, as the run itself says.
     pub successes: Option<u64>,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
-use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
 use crate::columnar::planned::read_numbers;
+use crate::columnar::plot_data::{PlotCollector, PlotData, StepColumns};
 use crate::run::RunKey;
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
@@ -102,7 +102,7 @@ impl RowSink for MetricsSink {
     }
 }
 
-/// The number of steps among rows: the state after a reset, step 0, is none.
+/// The number of steps among rows, without the states after resets, which are step 0.
 pub(super) fn count_steps(schema: &RunSchema, step: &[i64]) -> u64 {
     if schema.reset_rows { step.iter().filter(|step| **step >= 1).count() as u64 } else { step.len() as u64 }
 }

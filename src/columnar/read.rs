@@ -13,9 +13,9 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use crate::columnar::ColumnarError;
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
-use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
 use crate::columnar::metrics_rows::count_steps;
 use crate::columnar::planned::PlannedColumn;
+use crate::columnar::plot_data::{PlotCollector, PlotData, StepColumns};
 use crate::columnar::schema::SCHEMA_KEY;
 use crate::run::schema::RunSchema;
 use crate::support::fs;

@@ -119,12 +119,14 @@ fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
     let is_own = |line: &&LineCurve| !plot_data.is_plume && !STEP_COLUMNS.contains(&line.name.as_str());
     let own: Vec<&LineCurve> = plot_data.lines.iter().filter(is_own).collect();
 
-    let mut out = String::from("run,step,distance,distance_q1,distance_q3,reward,reward_q1,reward_q3");
+    let mut head: Vec<String> =
+        ["run", "step", "distance", "distance_q1", "distance_q3", "reward", "reward_q1", "reward_q3"]
+            .map(str::to_owned)
+            .to_vec();
     for LineCurve { name, .. } in &own {
-        // Writing to a `String` cannot fail, here and below.
-        let _ = write!(out, ",{name},{name}_q1,{name}_q3");
+        head.extend(column_names(name, &head));
     }
-    out.push('\n');
+    let mut out = head.join(",") + "\n";
     let curves: Vec<&BandCurve> = [distance, reward].into_iter().chain(own.iter().map(|line| &line.curve)).collect();
     let mut steps: Vec<u64> = if plot_data.is_plume {
         // A run without a finite distance has no distance curve, but one of rewards.
@@ -137,6 +139,7 @@ fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
     // At least 1, because `step_by(0)` panics: a run can be without steps.
     let every = steps.len().div_ceil(ROWS).max(1);
     for step in steps.into_iter().step_by(every) {
+        // Writing to a `String` cannot fail, here and below.
         let _ = write!(out, "{run},{step}");
         for curve in &curves {
             match curve.iter().find(|band| band.step == step) {
@@ -149,6 +152,19 @@ fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The names of a line's median and quartiles. A name that is in use already, such as `run`, gets a `_`: readers take the
+/// columns of a CSV by their names.
+fn column_names(line: &str, used: &[String]) -> [String; 3] {
+    let mut name = line.to_owned();
+    loop {
+        let names = [name.clone(), format!("{name}_q1"), format!("{name}_q3")];
+        if !names.iter().any(|name| used.contains(name)) {
+            return names;
+        }
+        name.push('_');
+    }
 }
 
 fn render_episode_rows(run: &RunKey, plot_data: &PlotData) -> String {
@@ -237,5 +253,41 @@ mod tests {
         }
         assert_eq!(run_shown_in(b""), None);
         assert_eq!(run_shown_in(b"run,step\n"), None);
+    }
+
+    #[test]
+    fn no_name_stands_twice_in_the_head_of_a_csv() {
+        let line = |name: &str| {
+            let curve = vec![QuartileBand { step: 1, low: 1.0, mid: 2.0, high: 3.0 }];
+            LineCurve { name: name.into(), unit: None, curve }
+        };
+        let lines = ["x", "x_q1", "run", "distance_q3", "distance"].map(line).to_vec();
+        let csv = render_step_rows(&RunKey::new("e", "r").unwrap(), &PlotData { lines, ..PlotData::default() });
+        let (head, row) = csv.trim_end().split_once('\n').unwrap();
+        let mut names: Vec<&str> = head.split(',').collect();
+        assert_eq!(
+            names.get(8..),
+            Some(
+                [
+                    "x",
+                    "x_q1",
+                    "x_q3",
+                    "x_q1_",
+                    "x_q1__q1",
+                    "x_q1__q3",
+                    "run_",
+                    "run__q1",
+                    "run__q3",
+                    "distance_q3_",
+                    "distance_q3__q1",
+                    "distance_q3__q3"
+                ]
+                .as_slice()
+            )
+        );
+        assert_eq!(row.split(',').count(), names.len());
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), row.split(',').count());
     }
 }

@@ -8,11 +8,11 @@
 pub mod catalog;
 pub mod changes;
 pub mod compare;
-pub mod declared;
 pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;
+pub mod named_schema;
 pub mod rebuilt;
 pub mod stores;
 pub mod summary;

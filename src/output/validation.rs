@@ -20,7 +20,12 @@ const INDENT: &str = "    ";
 #[must_use]
 pub fn render_report(report: &ValidationReport) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
-    let mut counts = vec![format_plural(report.step_count(), "step"), format_plural(report.episodes.rows, "episode")];
+    // Without its schema no row of a run can be read, so how many there are is not known.
+    let is_read = !report.errors.iter().any(|code| matches!(code, Code::MissingSchema | Code::InvalidSchema));
+    let mut counts = match is_read {
+        true => vec![format_plural(report.step_count(), "step"), format_plural(report.episodes.rows, "episode")],
+        false => vec!["rows not read".to_owned()],
+    };
     for (codes, one) in [(&report.errors, "error"), (&report.warnings, "warning")] {
         let total: u64 = codes.iter().filter_map(|code| first_finding(report, *code)).map(|f| f.count).sum();
         if total > 0 {

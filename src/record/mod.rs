@@ -32,19 +32,19 @@ use crate::support::fs::FsError;
 use crate::validate;
 use crate::validate::{BrokenRule, Code, RowChecker};
 
-mod declared;
+mod declaration;
 mod finalize;
 mod gzip;
 mod row;
 mod shards;
 mod worker;
 
-pub use declared::SchemaConflict;
+pub use declaration::SchemaConflict;
 pub use finalize::FinalizeOutcome;
 pub use row::{EpisodeRow, GridPosition, StepRow};
 pub use worker::WaitMode;
 
-use declared::{parse_declaration, refuse_declared, write_declaration};
+use declaration::{parse_declaration, refuse_declared, write_declaration};
 use row::CommonFields;
 use shards::ShardWriter;
 use worker::{RecordWorker, RowKind};

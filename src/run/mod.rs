@@ -5,7 +5,7 @@
 
 mod beside;
 pub mod dataset_dir;
-pub mod declared;
+pub mod declared_files;
 pub mod discover;
 pub mod fast;
 mod file_names;

@@ -35,7 +35,7 @@ pub struct ValidationReport {
 }
 
 impl ValidationReport {
-    /// The number of steps: the state after a reset is none.
+    /// The number of steps, without the states after resets.
     #[must_use]
     pub fn step_count(&self) -> u64 {
         self.steps.rows.saturating_sub(self.reset_rows)

@@ -293,7 +293,7 @@ impl Total {
 }
 
 fn is_near_float(recorded: f64, actual: f64) -> bool {
-    // Relative, because distances are in units of any size. What is not finite makes no difference that can be told.
+    // Relative, because distances are in units of any size. A difference that is not a number counts as none.
     let difference = (recorded - actual).abs();
     recorded == actual || difference.is_nan() || difference <= TOLERANCE * recorded.abs().max(actual.abs())
 }

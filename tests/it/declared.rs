@@ -262,3 +262,23 @@ fn files_that_episodes_name_go_with_the_run() {
         assert_eq!(report_of(dir.path()).errors, [Code::MissingFile], "{path}");
     }
 }
+
+/// A run cannot name so many files that their names fill the memory.
+#[test]
+fn a_run_names_no_more_files_than_can_be_listed() {
+    const MOST: usize = 65_536;
+    let end = "\"terminated\": true, \"truncated\": false";
+    let steps = (0..=MOST).map(|n| format!("{{\"episode_id\": \"e{n}\", \"step\": 1, {end}}}")).collect();
+    let summary = |n| format!("{{\"episode_id\": \"e{n}\", {end}, \"total_steps\": 1, \"video\": \"v/{n}.mp4\"}}");
+    let schema = r#"{"format": 1, "steps": {}, "episodes": {"video": {"dtype": "file"}}}"#;
+    let draft = Draft {
+        run: RUN.into(),
+        schema: Some(schema.into()),
+        steps,
+        episodes: Some((0..=MOST).map(summary).collect()),
+    };
+    let report = draft.report();
+    assert_eq!(report.errors, [Code::MissingFile, Code::OutOfRange]);
+    let counts = |code| report.findings.iter().find(|finding| finding.code == code).unwrap().count;
+    assert_eq!((counts(Code::MissingFile), counts(Code::OutOfRange)), (MOST as u64, 1));
+}

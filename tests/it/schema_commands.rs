@@ -21,7 +21,7 @@ fn a_run_without_a_schema_gets_one_by_what_validate_says() {
     let before = tree(&env.repo("results"));
     let invalid = env.hook(["validate", "mine/r1"]).fails(1);
     assert_snapshot!(env.screen(&invalid), @"
-    ✗ results/mine/r1 is invalid: 0 steps, 0 episodes, 1 error
+    ✗ results/mine/r1 is invalid: rows not read, 1 error
       error missing_schema
         schema.json
           schema.json does not exist: a run of schema version 2 declares its columns

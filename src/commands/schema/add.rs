@@ -6,7 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::formats::json;
 use crate::formats::json::JsonValue;
-use crate::history::declared::read_schema_file;
+use crate::history::named_schema::read_schema_file;
 use crate::output::json::SchemaAddJson;
 use crate::project::dir::ProjectDir;
 use crate::run::layout::{DATASET_INDEX, RUN_JSON};

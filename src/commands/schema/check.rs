@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::declared::{NamedSchemaError, read_schema_file};
+use crate::history::named_schema::{NamedSchemaError, read_schema_file};
 use crate::output::json::SchemaCheckJson;
 use crate::support::text::format_plural;
 

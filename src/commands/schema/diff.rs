@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::declared::find_schema;
+use crate::history::named_schema::find_schema;
 use crate::output::StyledText;
 use crate::output::json::{ColumnState, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson};
 use crate::output::table::{ColumnStyle, TextTable, styled_cell};

@@ -4,7 +4,7 @@ use anstyle::Style;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::declared::find_schema;
+use crate::history::named_schema::find_schema;
 use crate::output::StyledText;
 use crate::output::json::{SchemaColumnJson, SchemaShowJson};
 use crate::output::table::{ColumnStyle, TextTable};

@@ -211,7 +211,7 @@ fn bounds_json(column: &Column) -> (Option<serde_json::Number>, Option<serde_jso
             let (least, most) = column.kind.int_range().unwrap_or((i64::MIN, i64::MAX));
             ((min > least).then(|| min.into()), (max < most).then(|| max.into()))
         }
-        // An infinite bound is none.
+        // An infinite bound means that there is no bound.
         Some(Bounds::Float { min, max }) => (serde_json::Number::from_f64(min), serde_json::Number::from_f64(max)),
     }
 }

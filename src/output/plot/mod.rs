@@ -6,7 +6,7 @@
 
 mod axes;
 mod charts;
-mod declared;
+mod declared_run;
 mod map;
 mod paths;
 mod png;
@@ -110,7 +110,7 @@ pub fn render_png(picture: &RunPlot<'_>) -> Option<Vec<u8>> {
 
 fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
     if !picture.plot_data.is_plume {
-        return declared::compose_charts(picture);
+        return declared_run::compose_charts(picture);
     }
     // The layout: the map at the left, three charts in a column at the right.
     let mut scene = titled_scene(picture, 840.0);

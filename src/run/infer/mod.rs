@@ -259,7 +259,7 @@ impl OpenShard {
                     self.rows += 1;
                     take(&row);
                 }
-                // Both no row: told by their number.
+                // Neither is a row; how many there are is reported.
                 Ok(_) | Err(_) => self.skipped += 1,
             }
         }

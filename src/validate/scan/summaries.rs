@@ -3,7 +3,7 @@
 use super::ScanContext;
 use super::lines::{NamedFile, StreamReader, SummaryLines, is_blank, report_damage};
 use super::streams::StreamScan;
-use crate::run::declared::row_files;
+use crate::run::declared_files::{MAX_NAMED_FILES, row_files};
 use crate::run::reader::StreamEvent;
 use crate::run::row::{FieldSlot, ParsedRow};
 use crate::run::schema::CellPlace;
@@ -129,7 +129,18 @@ impl StreamScan {
             }
             self.summed_up.insert(&key);
             for (column, path) in row_files(&self.schema, row) {
-                self.named_files.entry(path.to_owned()).or_insert(NamedFile { file, line: reading.line, column });
+                if self.named_files.contains_key(path) {
+                    continue;
+                }
+                if self.named_files.len() < MAX_NAMED_FILES {
+                    self.named_files.insert(path.to_owned(), NamedFile { file, line: reading.line, column });
+                } else {
+                    let name = self.schema.episodes.column(column).map_or("", |column| column.name.as_str());
+                    let line_ref = LineRef { episode: Some(&row.episode_id), hard: true, ..location };
+                    findings.add_finding(Code::OutOfRange, line_ref, || {
+                        format!("`{name}` names one more file; a run can name {MAX_NAMED_FILES}")
+                    });
+                }
             }
         }
         let record = (self.to_sink && is_whole_row(row)).then(|| self.episode_batch.push(row));

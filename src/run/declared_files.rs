@@ -1,5 +1,6 @@
 //! The files that a run's own declaration takes into the dataset: `schema.json`, and those that its episodes name.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::run::schema::{CellPlace, MAX_SCHEMA_BYTES, RunSchema, SCHEMA_JSON, Sc
 use crate::support::fs::FsError;
 use crate::support::progress::NoProgress;
 use crate::support::{fs, limits};
+
+/// The most files that a run's episodes can name: a listing of more would fill the memory.
+pub const MAX_NAMED_FILES: usize = 65_536;
 
 impl RunLayout {
     /// Reads a run's directory; `include` and the run's own declaration select files beside the recorder's. A declaration
@@ -65,17 +69,21 @@ fn named_files(layout: &RunLayout, schema: Arc<RunSchema>) -> Result<Vec<String>
     let names: Vec<String> = layout.episodes.files.iter().map(|shard| shard.name.clone()).collect();
     let mut source = LineSource::new(&layout.dir, names.iter().map(String::as_str), false, &NoProgress);
     let mut parser = FastParser::new(Arc::clone(&schema), RunStream::Episodes);
-    let (mut row, mut files, mut spare) = (ParsedRow::default(), Vec::new(), Vec::new());
+    let (mut row, mut files, mut spare) = (ParsedRow::default(), BTreeSet::new(), Vec::new());
     while let Some(event) = source.next(std::mem::take(&mut spare))? {
         let StreamEvent::Lines(block) = event else { continue };
         for line in block.split_inclusive(|byte| *byte == b'\n') {
             if parser.parse(line, &mut row).is_ok() {
                 files.extend(row_files(&schema, &row).map(|(_, path)| path.to_owned()));
             }
+            // Validation refuses a run that names more.
+            if files.len() > MAX_NAMED_FILES {
+                return Ok(files.into_iter().collect());
+            }
         }
         spare = block;
     }
-    Ok(files)
+    Ok(files.into_iter().collect())
 }
 
 /// The files that a row of the episodes names, with their columns.
