@@ -10,6 +10,7 @@ pub mod commit;
 pub mod dataset;
 pub mod dvc;
 pub mod error;
+pub mod export;
 pub mod formats;
 pub mod git;
 pub mod history;

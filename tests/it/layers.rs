@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("sync", 9),
     ("inspect", 10),
     ("commit", 10),
+    ("export", 10),
     ("app", 11),
     ("hooks", 12),
     ("commands", 13),

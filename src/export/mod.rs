@@ -1,0 +1,8 @@
+//! Exports: runs as a tree that readers of other standards accept, and proofs of who vouches for a run.
+//!
+//! One tree has all formats side by side: the runs' files, RO-Crate, Croissant, a Hugging Face card, CITATION.cff,
+//! DataCite, an in-toto statement for each run, and SHA256SUMS. The same data version, commit, settings and version of
+//! capture-hook give the same bytes.
+
+pub mod metadata;
+pub mod set;
