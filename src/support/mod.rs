@@ -9,6 +9,7 @@ pub mod apart;
 pub mod aside;
 pub mod beneath;
 pub mod call_log;
+pub mod checksums;
 pub mod env;
 mod files;
 pub mod fs;
