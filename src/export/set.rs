@@ -269,3 +269,20 @@ pub(crate) mod sample {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_from_others_by_its_manifest_else_by_its_configuration() {
+        let mut set = sample::sample_set(&["demo/r 1"]);
+        assert!(set.is_single());
+        let run = &mut set.runs[0];
+        assert_eq!(run.path_of("run.json"), "demo/r 1/run.json");
+        assert_eq!(run.identity(), run.find_file("manifest.json").unwrap().sha256);
+        run.files.retain(|file| file.name != "manifest.json");
+        assert_eq!(run.identity(), run.config_hash);
+    }
+}
