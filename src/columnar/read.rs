@@ -56,6 +56,18 @@ fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarE
     Ok(steps)
 }
 
+/// Returns the largest finite `ts` of a `steps.parquet`, in seconds since the Unix epoch; `None` if no step has one.
+pub fn read_latest_ts(path: &Path) -> Result<Option<f64>, ColumnarError> {
+    let mut latest: Option<f64> = None;
+    for batch in open_batches(open_parquet(path)?, path, &["ts"], &[])? {
+        let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
+        let times = batch.typed_column("ts", &DataType::Float64)?;
+        let finite = times.as_primitive::<Float64Type>().iter().flatten().filter(|time| time.is_finite());
+        latest = finite.chain(latest).reduce(f64::max);
+    }
+    Ok(latest)
+}
+
 /// Returns the plot data of a run, from its `steps.parquet` and, if success is declared, its `episodes.parquet`.
 pub fn read_plot_data(steps: &Path, episodes: &Path) -> Result<PlotData, ColumnarError> {
     let path = steps;

@@ -5,15 +5,11 @@ use std::path::PathBuf;
 use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::dataset::get::{GetRequest, get_run};
-use crate::dvc::hash::DataVersion;
-use crate::error::{Error, ExitKind};
-use crate::git::Oid;
-use crate::history::catalog::{self, Catalog};
+use crate::error::Error;
+use crate::history::catalog;
+use crate::history::committed::{CommittedRun, find_committed_run};
 use crate::history::rebuilt;
 use crate::output::json::GetJson;
-use crate::project::Project;
-use crate::run::RunKey;
-use crate::support::process::shell_quote;
 use crate::support::text::{format_bytes, format_plural};
 
 /// Arguments of `get`.
@@ -45,7 +41,8 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
-    let (key, commit, version) = find_version(app, &project, &catalog, args)?;
+    let CommittedRun { key, commit, version } =
+        find_committed_run(&project, &catalog, &app.cwd, &args.run, args.rev.as_deref())?;
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
     let to = app.cwd.join(&output);
     let bar = app.ui.progress("getting the run", None);
@@ -85,45 +82,4 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         }
     }
     Ok(CommandOutcome::Done)
-}
-
-/// Which run of which data version.
-fn find_version(
-    app: &App,
-    project: &Project,
-    catalog: &Catalog,
-    args: &Args,
-) -> Result<(RunKey, Option<Oid>, DataVersion), Error> {
-    if let Some(rev) = &args.rev {
-        let commit = project.repo.resolve_commit(rev)?;
-        let version = project.data_version_at(&commit)?.ok_or_else(|| {
-            Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
-                .hint("see the commits that hold one: `capture-hook log`")
-        })?;
-        // A run that only this revision knows is not in the catalog if its file list was not in this clone.
-        if let Ok(key) = args.run.parse::<RunKey>()
-            && catalog.get(&key).is_none()
-        {
-            return Ok((key, Some(commit), version));
-        }
-        let target = catalog::resolve_query(project, catalog, &app.cwd, &args.run)?;
-        return Ok((target.key, Some(commit), version));
-    }
-    let target = catalog::resolve_query(project, catalog, &app.cwd, &args.run)?;
-    // A tag names its own commit, which may hold older data than the newest commit of the run.
-    if let Some(commit) = target.commit
-        && let Some(version) = project.data_version_at(&commit)?
-    {
-        return Ok((target.key, Some(commit), version));
-    }
-    let change = catalog.history.latest_commit(&target.key);
-    // There can be a version without a commit: the one that only a tag names.
-    match catalog::find_latest_version(catalog, &target.key) {
-        Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
-        None => {
-            let (name, typed) = (&target.key, shell_quote(target.key.to_string()));
-            Err(Error::new(ExitKind::Setup, "not_committed", format!("no commit holds {name}"))
-                .hint(format!("it is only in the workspace; commit it: `capture-hook publish {typed}`")))
-        }
-    }
 }

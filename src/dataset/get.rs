@@ -145,12 +145,10 @@ pub fn get_run(
     progress: &dyn Progress,
 ) -> Result<GetOutcome, GetError> {
     request.check_destination()?;
-    let entries = entries_of_run(file_list, request.run).to_vec();
-    if entries.is_empty() {
-        return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
-    }
+    let files = find_files(file_list, request.run, request.version)?;
     let cache = dvc.cache();
-    let fetched = fetch_run(dvc, request, &entries, progress)?;
+    let fetched = fetch_runs(dvc, request.version, std::slice::from_ref(&files), progress)?;
+    let entries = files.entries;
     let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
     fs::create_dir_all(parent)?;
     let staging = fs::create_temp_dir(parent, ".capture-hook-get-")?;
@@ -180,29 +178,48 @@ pub fn get_run(
     Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
 }
 
-/// Fetches what the cache lacks of a run; returns whether anything was lacking.
-fn fetch_run(
+/// The files of a run in a data version, by the version's list.
+pub fn find_files(file_list: &FileList, run: &RunKey, version: DataVersion) -> Result<RunFiles, GetError> {
+    let entries = entries_of_run(file_list, run).to_vec();
+    if entries.is_empty() {
+        return Err(GetError::NotInVersion { run: run.clone(), version });
+    }
+    Ok(RunFiles { key: run.clone(), entries })
+}
+
+/// The files of a run in a data version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFiles {
+    /// The run.
+    pub key: RunKey,
+    /// Its files, sorted; paths relative to the dataset.
+    pub entries: Vec<FileEntry>,
+}
+
+/// Fetches what the cache lacks of runs of one data version; returns whether anything was lacking.
+pub fn fetch_runs(
     dvc: &DvcProject<'_>,
-    request: GetRequest<'_>,
-    entries: &[FileEntry],
+    version: DataVersion,
+    runs: &[RunFiles],
     progress: &dyn Progress,
 ) -> Result<bool, GetError> {
+    // A command line with more folders than this can be longer than the system allows.
+    const MOST_FOLDERS: usize = 500;
     let cache = dvc.cache();
-    let find_missing =
-        || -> Vec<FileEntry> { entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect() };
-    let missing_first = find_missing();
-    if missing_first.is_empty() {
-        return Ok(false);
-    }
+    let lacks = |entry: &&FileEntry| !cache.has_object(entry.md5);
+    let incomplete: Vec<&RunFiles> = runs.iter().filter(|run| run.entries.iter().any(|entry| lacks(&entry))).collect();
+    let Some(first) = incomplete.first() else { return Ok(false) };
+    let missing_first: Vec<FileEntry> =
+        incomplete.iter().flat_map(|run| run.entries.iter().filter(lacks).cloned()).collect();
     let settings = dvc.settings();
-    let remote = settings.default_remote().ok_or(FetchError::NoRemote(request.version))?;
+    let remote = settings.default_remote().ok_or(FetchError::NoRemote(version))?;
     if let Some(absent) = AbsentRemote::from_settings(settings) {
         return Err(GetError::Absent(absent));
     }
     if let Some(dir) = &remote.dir {
         // An unknown size does not stop the fetch; only a known lack of room does.
         if let Some(why) = cache.why_no_room(dvc.size_on_remote(&missing_first).unwrap_or(0)) {
-            return Err(GetError::NoRoom { run: request.run.clone(), why });
+            return Err(GetError::NoRoom { run: first.key.clone(), why });
         }
         let remote = Cache::in_dir(dir);
         for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
@@ -210,14 +227,17 @@ fn fetch_run(
             cache.insert_verified(entry.md5, &remote.object_path(entry.md5))?;
         }
     } else {
-        dvc.fetch_objects(request.version, Some(&request.run.to_string()), progress)?;
+        let is_few = incomplete.len() <= MOST_FOLDERS;
+        let folders: Vec<String> = incomplete.iter().filter(|_| is_few).map(|run| run.key.to_string()).collect();
+        dvc.fetch_objects(version, &folders, progress)?;
     }
-    let missing = find_missing();
-    if missing.is_empty() {
-        return Ok(true);
+    for run in incomplete {
+        let files: Vec<String> = run.entries.iter().filter(lacks).map(|entry| entry.relpath.clone()).collect();
+        if !files.is_empty() {
+            return Err(GetError::Missing { run: run.key.clone(), files });
+        }
     }
-    let files = missing.into_iter().map(|entry| entry.relpath).collect();
-    Err(GetError::Missing { run: request.run.clone(), files })
+    Ok(true)
 }
 
 /// Whether something that should not be lost is there. An empty directory does not count.

@@ -57,21 +57,22 @@ impl<'p> DvcProject<'p> {
         self.programs.find_dvc()
     }
 
-    /// Has DVC fetch the objects of a data version, or of one folder in it, into the cache. The workspace is not
-    /// touched.
+    /// Has DVC fetch the objects of a data version into the cache: those of these folders in it, or all if none is
+    /// named. The workspace is not touched.
     pub fn fetch_objects(
         &self,
         version: DataVersion,
-        folder: Option<&str>,
+        folders: &[String],
         progress: &dyn Progress,
     ) -> Result<(), ProgramError> {
         let temp_project = TempDvcProject::new(self.root, self.settings)?;
         let name = temp_project.add_version(version)?;
-        let target = match folder {
-            Some(folder) => format!("{name}/{folder}"),
-            None => name,
-        };
-        self.find_program()?.in_project(temp_project.root()).fetch(&[&target], progress).map(drop)
+        let mut targets: Vec<String> = folders.iter().map(|folder| format!("{name}/{folder}")).collect();
+        if targets.is_empty() {
+            targets.push(name);
+        }
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        self.find_program()?.in_project(temp_project.root()).fetch(&targets, progress).map(drop)
     }
 
     /// Has DVC push the objects of data versions to the default remote.

@@ -75,7 +75,8 @@ pub struct ExportedRun {
     pub steps: u64,
     /// How many episodes it has.
     pub episodes: u64,
-    /// The version of capture-hook that wrote its manifest; this one's if a recorder did.
+    /// The version of capture-hook that wrote its manifest; this program's if a recorder wrote it, for then nothing
+    /// names the one that ingested the run.
     pub checked_by: String,
     /// A container image that `run.json` names by its digest: SHA-256, in hex.
     pub container_sha256: Option<String>,
@@ -123,8 +124,8 @@ pub struct ProvenanceFile {
     pub commit: Oid,
     /// Its path in the project.
     pub name: String,
-    /// Its path in the export: `provenance/dvc.lock`.
-    pub path: String,
+    /// Its path in the export, such as `provenance/dvc.lock`; `None` if the export only names its hash.
+    pub path: Option<String>,
     /// The id of git's blob.
     pub blob: Oid,
     /// Its content.
@@ -217,7 +218,7 @@ pub(crate) mod sample {
         ProvenanceFile {
             commit: Oid::parse(&"6".repeat(40)).unwrap(),
             name: name.into(),
-            path: format!("provenance/{name}"),
+            path: Some(format!("provenance/{name}")),
             blob: Oid::parse(&"b".repeat(40)).unwrap(),
             bytes: b"schema: '2.0'\n".to_vec(),
         }

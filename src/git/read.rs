@@ -95,6 +95,8 @@ pub struct Commit {
     pub time: i64,
     /// The author's name.
     pub author: String,
+    /// The author's e-mail address.
+    pub author_email: String,
 }
 
 impl Commit {
@@ -150,21 +152,23 @@ impl Repo {
                 message: commit.message_bytes().to_vec(),
                 time: commit.time().seconds(),
                 author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+                author_email: String::from_utf8_lossy(commit.author().email_bytes()).into_owned(),
             });
         }
         // One field per line; the message is last, because it has lines of its own.
-        let format = "--format=%P%n%ct%n%an%n%B";
+        let format = "--format=%P%n%ct%n%an%n%ae%n%B";
         let output =
             self.git_cmd(["log", "-1", "--no-show-signature", format, id.as_str(), "--"]).run_checked(self.env())?;
-        let mut parts = output.stdout.splitn(4, |b| *b == b'\n');
+        let mut parts = output.stdout.splitn(5, |b| *b == b'\n');
         let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
-        let (parents, time, author) = (line(), line(), line());
+        let (parents, time, author, author_email) = (line(), line(), line(), line());
         Ok(Commit {
             id: id.clone(),
             parents: parents.split(' ').filter_map(Oid::parse).collect(),
             message: parts.next().unwrap_or_default().to_vec(),
             time: time.parse().unwrap_or_default(),
             author,
+            author_email,
         })
     }
 

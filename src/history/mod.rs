@@ -7,12 +7,14 @@
 
 pub mod catalog;
 pub mod changes;
+pub mod committed;
 pub mod compare;
 pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;
 pub mod named_schema;
+pub mod origin;
 pub mod rebuilt;
 pub mod stores;
 pub mod summary;

@@ -21,6 +21,12 @@ impl StartTime {
         Self { instant, text: Some(text.to_owned()) }
     }
 
+    /// The instant; `None` if the text is no time.
+    #[must_use]
+    pub fn instant(&self) -> Option<jiff::Timestamp> {
+        self.instant
+    }
+
     /// The text as written; `None` if it is not known.
     #[must_use]
     pub fn text(&self) -> Option<&str> {

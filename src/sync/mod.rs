@@ -337,7 +337,8 @@ fn fetch_objects(
         return Err(FetchError::RemoteAbsent { version, absent }.into());
     }
     let progress = reporter.start_progress("fetching", None);
-    Ok(dvc.fetch_objects(version, run.map(ToString::to_string).as_deref(), progress.as_ref())?)
+    let folders: Vec<String> = run.map(ToString::to_string).into_iter().collect();
+    Ok(dvc.fetch_objects(version, &folders, progress.as_ref())?)
 }
 
 /// The run that `dvc.lock` was made from, by its name in the dataset.
