@@ -9,3 +9,4 @@ pub mod error;
 pub mod gather;
 pub mod metadata;
 pub mod set;
+pub mod statement;
