@@ -10,3 +10,4 @@ pub mod gather;
 pub mod metadata;
 pub mod set;
 pub mod statement;
+pub mod tables;
