@@ -3,6 +3,11 @@
 //! Order: flag, environment, file, default; every value knows its source. Unknown keys are refused, and no key names
 //! a program: a cloned repository must not choose what we run.
 
+pub mod creators;
+pub mod dataset;
+pub mod licenses;
+pub mod values;
+
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
@@ -10,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::project::config::dataset::DatasetConfig;
 use crate::run::include::{IncludePatterns, SETTING_FILE};
 use crate::run::why_unsafe;
 use crate::support::names::is_safe_path;
@@ -61,6 +67,8 @@ pub struct Config {
     pub validate: ValidateConfig,
     /// `[experiments.NAME]`
     pub experiments: BTreeMap<String, ExperimentConfig>,
+    /// `[dataset]`
+    pub dataset: DatasetConfig,
 }
 
 impl Default for Config {
@@ -73,6 +81,7 @@ impl Default for Config {
             push: PushConfig::default(),
             validate: ValidateConfig::default(),
             experiments: BTreeMap::new(),
+            dataset: DatasetConfig::default(),
         }
     }
 }
@@ -233,6 +242,49 @@ mod tests {
             let error = Config::parse(text).unwrap_err();
             assert!(error.line == line && error.message.contains(why), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_value_of_the_dataset_is_refused_with_its_line() {
+        for (line, text, why) in [
+            (2, "titel = 'x'", "did you mean `title`?"),
+            (2, "title = 1", "expected a string"),
+            (2, "title = \"a\\nb\"", "holds a line break or a control character"),
+            (2, "license = 'MIT OR ISC'", "`MIT OR ISC` is not the SPDX identifier of one licence"),
+            (3, "title = 'x'\nlicense_url = 'x'", "`x` is not an address"),
+            (2, "url = 'https://a:b@c.example/'", "`https://…@c.example/` holds a user name or a password"),
+            (2, "repository = 'git@example.org:x.git'", "is not an address that begins with https://"),
+            (2, "version = '1.0'", "did you mean `1.0.0`?"),
+            (2, "keywords = 'x'", "expected a sequence"),
+            (2, "keywords = ['x', \"\\u001b\"]", "control character"),
+            (2, "publisher = {name = 'x', uri = 'x'}", "did you mean `url`?"),
+            (3, "[dataset.publisher]\nror = '03f0f6042'", "check digits are wrong"),
+            (2, "simulator = {command = 'rm'}", "unknown field `command`"),
+            (
+                4,
+                "creators = [\n  {name = 'x'},\n  {name = 'Ada', orcid = '0000-0002-1825-0098'},\n]",
+                "check digit is wrong",
+            ),
+            (3, "[[dataset.creators]]\nnam = 'Ada'", "did you mean `name`?"),
+            (2, "creators = [{email = 'a@b'}]", "has an entry without a name"),
+            (2, "creators = [{name = 'x', email = 'a'}]", "`a` is not an e-mail address"),
+            (2, "creators = 'Ada'", "expected a sequence"),
+            (2, "command = 'rm'", "unknown field `command`"),
+        ] {
+            let error = Config::parse(&format!("[dataset]\n{text}\n")).unwrap_err();
+            assert!(error.line == Some(line) && error.message.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_of_the_dataset_are_read() {
+        let text = "[dataset]\ntitle = ' Runs '\nlicense = 'cc-by-4.0'\nurl = ''\nkeywords = ['a', '']\n\
+                    publisher = {name = 'X', ror = '03f0f6041'}\ncreators = [{given = 'Ada', family = 'Example'}]\n";
+        let dataset = Config::parse(text).unwrap().dataset;
+        assert_eq!((dataset.title.as_deref(), dataset.license.as_deref()), (Some("Runs"), Some("CC-BY-4.0")));
+        assert_eq!((dataset.url, dataset.keywords), (None, vec!["a".to_owned()]));
+        assert_eq!(dataset.publisher.ror.as_deref(), Some("https://ror.org/03f0f6041"));
+        assert_eq!(dataset.creators[0].name, "Ada Example");
     }
 
     #[test]
