@@ -1,4 +1,20 @@
 //! What a dataset is: its title, licence, creators. From `[dataset]` in `capture-hook.toml`, then `CITATION.cff`.
+//!
+//! Both are read as committed in HEAD, so that two clones export the same; what the command line says wins. A licence is
+//! never guessed, and nothing is taken from a git remote, whose address can hold a password.
+
+mod error;
+mod sources;
+
+use jiff::civil::Date;
+
+use crate::export::citation;
+use crate::project::config::FILE;
+use crate::project::config::values::{ValueError, check_url};
+use crate::project::{GitTree, Project};
+
+pub use error::{MetadataError, MissingKey};
+use sources::MetadataSources;
 
 /// What an export must know of the dataset as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,4 +87,87 @@ pub struct SimulatorPage {
     pub name: String,
     /// Its page.
     pub url: Option<String>,
+}
+
+/// What the command line says of the dataset.
+#[derive(Debug, Clone, Default)]
+pub struct MetadataFlags {
+    /// `--title`
+    pub title: Option<String>,
+    /// `--description`
+    pub description: Option<String>,
+    /// `--license`, an SPDX identifier.
+    pub license: Option<String>,
+    /// `--creator`, each the text of one person or of several.
+    pub creators: Vec<String>,
+    /// `--version`
+    pub version: Option<String>,
+    /// `--date-published`, `YYYY-MM-DD`.
+    pub date_published: Option<String>,
+}
+
+/// What is known of the dataset.
+#[derive(Debug, Clone)]
+pub struct CommittedMetadata {
+    /// What the documents say.
+    pub metadata: DatasetMetadata,
+    /// The date that the command line gives instead of the newest commit's.
+    pub date_published: Option<Date>,
+    /// What the user must know: a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads what the dataset is. Fails with every key that is missing, and if a part of `CITATION.cff` is needed and cannot
+/// be used.
+pub fn read_dataset_metadata(project: &Project, flags: &MetadataFlags) -> Result<CommittedMetadata, MetadataError> {
+    let head = project.repo.head()?.map(GitTree::Commit);
+    let mut committed = MetadataSources::read(project, head.as_ref(), flags)?;
+    let metadata = committed.assemble();
+    // What is wrong with the working tree's files is for other commands to say.
+    let changed =
+        MetadataSources::read(project, Some(&GitTree::WorkTree), flags).and_then(|mut sources| sources.assemble());
+    let date_published = flags.date_published.as_deref().map(check_date).transpose()?;
+    match (metadata, changed) {
+        (Ok(metadata), changed) => {
+            let mut warnings = committed.warnings;
+            if changed.ok().as_ref() != Some(&metadata) {
+                warnings.push(format!(
+                    "the dataset is described as {FILE} and {} are in HEAD: what is not committed is left out",
+                    citation::FILE
+                ));
+            }
+            Ok(CommittedMetadata { metadata, date_published, warnings })
+        }
+        (Err(MetadataError::Incomplete { mut missing }), changed) => {
+            for key in &mut missing {
+                key.uncommitted = match &changed {
+                    Ok(_) => true,
+                    Err(MetadataError::Incomplete { missing: still }) => {
+                        !still.iter().any(|still| still.key == key.key)
+                    }
+                    Err(_) => false,
+                };
+            }
+            Err(MetadataError::Incomplete { missing })
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Reads where others can clone the dataset's repository, if the committed files say so.
+pub fn read_repository(project: &Project) -> Result<Option<String>, MetadataError> {
+    let head = project.repo.head()?.map(GitTree::Commit);
+    let flags = MetadataFlags::default();
+    let sources = MetadataSources::read(project, head.as_ref(), &flags)?;
+    // Without an address, a commit is named by its id alone: no reason to fail because of a citation.
+    let cited = || sources.citation.as_ref()?.dataset_value("repository-code", check_url).ok()?;
+    Ok(sources.settings.repository.clone().or_else(cited))
+}
+
+fn check_date(text: &str) -> Result<Date, MetadataError> {
+    let date = Some(text).filter(|text| text.len() == "2026-11-27".len()).and_then(|text| text.parse().ok());
+    date.ok_or_else(|| MetadataError::Flag {
+        flag: "--date-published",
+        source: ValueError { value: text.to_owned(), why: "is not a date such as 2026-11-27".into() },
+    })
 }
