@@ -6,6 +6,7 @@
 
 pub mod citation;
 pub mod copy;
+pub mod croissant;
 pub mod error;
 pub mod gather;
 pub mod metadata;
