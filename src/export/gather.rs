@@ -193,6 +193,7 @@ impl<'a> OriginReader<'a> {
             ended,
             steps: facts.steps,
             episodes: facts.episodes,
+            has_recorder_manifest: facts.generator.is_none(),
             checked_by: facts.generator.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
         })
     }

@@ -78,6 +78,8 @@ pub struct ExportedRun {
     /// The version of capture-hook that wrote its manifest; this program's if a recorder wrote it, for then nothing
     /// names the one that ingested the run.
     pub checked_by: String,
+    /// Whether the recorder wrote its manifest, not capture-hook.
+    pub has_recorder_manifest: bool,
     /// A container image that `run.json` names by its digest: SHA-256, in hex.
     pub container_sha256: Option<String>,
 }
@@ -266,6 +268,7 @@ pub(crate) mod sample {
             steps: 151,
             episodes: 4,
             checked_by: "0.1.0".into(),
+            has_recorder_manifest: false,
             container_sha256: None,
         }
     }
