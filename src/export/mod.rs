@@ -4,9 +4,11 @@
 //! DataCite, an in-toto statement for each run, and SHA256SUMS. The same data version, commit, settings and version of
 //! capture-hook give the same bytes.
 
+pub mod cff;
 pub mod citation;
 pub mod copy;
 pub mod croissant;
+pub mod datacite;
 pub mod error;
 pub mod gather;
 pub mod media;
