@@ -4,6 +4,7 @@
 //! DataCite, an in-toto statement for each run, and SHA256SUMS. The same data version, commit, settings and version of
 //! capture-hook give the same bytes.
 
+pub mod card;
 pub mod cff;
 pub mod citation;
 pub mod copy;
