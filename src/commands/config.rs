@@ -1,24 +1,27 @@
 //! `capture-hook config`: settings, read and changed, comments kept.
 
+mod edit;
+mod settings;
+
 use std::path::PathBuf;
 
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use toml_edit::{DocumentMut, Item, Table};
+use toml_edit::DocumentMut;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
-use crate::output::json::{SettingJson, SettingValueJson, SettingsJson};
+use crate::output::json::{SettingJson, SettingsJson};
 use crate::output::table::{ColumnStyle, TextTable as Rows};
 use crate::project::config::{Config, FILE};
-use crate::project::pins::{pin_key, read_pinned_schemas};
+use crate::project::pins::read_pinned_schemas;
 use crate::project::{PIPELINE_FILE, Project};
 use crate::run::include;
 use crate::setup::include::add_include_dependency;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::process::shell_quote;
-use crate::support::text::find_near;
 use crate::{setup, validate};
+use edit::set_value;
+use settings::{SETTINGS, Setting, describe_setting, display_value, find_setting, setting_candidates};
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
@@ -57,130 +60,6 @@ enum ConfigAction {
     },
     /// Print every setting with its value and the source of the value.
     List,
-}
-
-/// What a setting holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SettingType {
-    Text,
-    Flag,
-    Bytes,
-    List,
-}
-
-/// A setting that exists.
-struct SettingSpec {
-    key: &'static str,
-    kind: SettingType,
-    about: &'static str,
-    value: fn(&Config) -> SettingValueJson,
-}
-
-const SETTINGS: &[SettingSpec] = &[
-    SettingSpec {
-        key: "engine",
-        kind: SettingType::Text,
-        about: "who versions the dataset: dvc, native",
-        // The name of the variant in lower case is the spelling in the file.
-        value: |c| SettingValueJson::Text(format!("{:?}", c.engine).to_lowercase()),
-    },
-    SettingSpec {
-        key: "results_dir",
-        kind: SettingType::Text,
-        about: "where recorders write runs",
-        value: |c| SettingValueJson::Text(c.results_dir.clone()),
-    },
-    SettingSpec {
-        key: include::SETTING_KEY,
-        kind: SettingType::List,
-        about: "other files that go into the dataset",
-        value: |c| SettingValueJson::List(c.ingest.include.patterns().to_vec()),
-    },
-    SettingSpec {
-        key: "pull.auto",
-        kind: SettingType::Flag,
-        about: "checkout and merge fetch data",
-        value: |c| SettingValueJson::Flag(c.pull.auto),
-    },
-    SettingSpec {
-        key: "pull.max_bytes",
-        kind: SettingType::Bytes,
-        about: "the most bytes that hooks fetch",
-        value: |c| SettingValueJson::Bytes(c.pull.max_bytes),
-    },
-    SettingSpec {
-        key: "push.policy",
-        kind: SettingType::Text,
-        about: "unsent data: strict, warn, off",
-        value: |c| SettingValueJson::Text(format!("{:?}", c.push.policy).to_lowercase()),
-    },
-    SettingSpec {
-        key: "validate.ignore",
-        kind: SettingType::List,
-        about: "finding codes that do not count",
-        value: |c| SettingValueJson::List(c.validate.ignore.clone()),
-    },
-    SettingSpec {
-        key: "validate.deny",
-        kind: SettingType::List,
-        about: "warning codes that count as errors",
-        value: |c| SettingValueJson::List(c.validate.deny.clone()),
-    },
-];
-
-/// A setting by its key.
-#[derive(Clone, Copy)]
-enum Setting<'a> {
-    /// One that always exists.
-    Known(&'static SettingSpec),
-    /// `experiments.NAME.schema`, by the experiment's name.
-    ExperimentSchema(&'a str),
-}
-
-impl Setting<'_> {
-    fn key(&self) -> String {
-        match self {
-            Self::Known(spec) => spec.key.to_owned(),
-            Self::ExperimentSchema(experiment) => pin_key(experiment),
-        }
-    }
-
-    /// The keys in the file, outermost first. An experiment's name can have dots in it.
-    fn path(&self) -> Vec<&str> {
-        match self {
-            Self::Known(spec) => spec.key.split('.').collect(),
-            Self::ExperimentSchema(experiment) => vec!["experiments", experiment, "schema"],
-        }
-    }
-
-    fn kind(&self) -> SettingType {
-        match self {
-            Self::Known(spec) => spec.kind,
-            Self::ExperimentSchema(_) => SettingType::Text,
-        }
-    }
-
-    fn about(&self) -> &'static str {
-        match self {
-            Self::Known(spec) => spec.about,
-            Self::ExperimentSchema(_) => "the schema that each run must satisfy",
-        }
-    }
-
-    fn value(&self, config: &Config) -> SettingValueJson {
-        match self {
-            Self::Known(spec) => (spec.value)(config),
-            Self::ExperimentSchema(experiment) => {
-                let schema = config.experiments.get(*experiment).and_then(|settings| settings.schema.clone());
-                SettingValueJson::Text(schema.unwrap_or_default())
-            }
-        }
-    }
-}
-
-/// Candidates for the name of a setting.
-fn setting_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| SETTINGS.iter().map(|spec| CompletionCandidate::new(spec.key)).collect())
 }
 
 /// Runs the command.
@@ -299,124 +178,6 @@ fn parse_settings(text: &str) -> Result<(Config, DocumentMut), Error> {
         .parse::<DocumentMut>()
         .map_err(|error| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE}: {}", error.message())))?;
     Ok((config, document))
-}
-
-fn find_setting(key: &str) -> Result<Setting<'_>, Error> {
-    if let Some(spec) = SETTINGS.iter().find(|spec| spec.key == key) {
-        return Ok(Setting::Known(spec));
-    }
-    let of_experiment = key.strip_prefix("experiments.").and_then(|rest| rest.rsplit_once('.'));
-    if let Some((experiment, "schema")) = of_experiment.filter(|(experiment, _)| !experiment.is_empty()) {
-        return Ok(Setting::ExperimentSchema(experiment));
-    }
-    let spellings = SETTINGS.iter().flat_map(|spec| {
-        // The last part alone is a likely way to type a setting: `max_bytes` for `pull.max_bytes`.
-        let last = spec.key.rsplit('.').next().unwrap_or(spec.key);
-        [(spec.key, spec.key), (last, spec.key)]
-    });
-    let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
-    if let Some((experiment, _)) = of_experiment {
-        error = error.hint(format!("did you mean `{}`?", pin_key(experiment)));
-    } else if let Some(near) = find_near(key, spellings).first() {
-        error = error.hint(format!("did you mean `{near}`?"));
-    }
-    Err(error.hint("see every setting: `capture-hook config list`"))
-}
-
-fn describe_setting(setting: &Setting<'_>, config: &Config, document: &DocumentMut) -> SettingJson {
-    let mut item: Option<&Item> = Some(document.as_item());
-    for part in setting.path() {
-        item = item.and_then(|item| item.get(part));
-    }
-    SettingJson {
-        key: setting.key(),
-        value: setting.value(config),
-        source: if item.is_some_and(|item| !item.is_none()) { FILE } else { "default" },
-        default: setting.value(&Config::default()),
-        about: setting.about(),
-    }
-}
-
-/// Puts a value into the document, in its old place or in its section. Comments are kept.
-fn set_value(document: &mut DocumentMut, setting: &Setting<'_>, value: &str) -> Result<(), Error> {
-    let invalid_value = |expected: &str| {
-        Error::new(
-            ExitKind::Usage,
-            "invalid_value",
-            format!("`{value}` is not a valid value for {}: {expected}", setting.key()),
-        )
-    };
-    let new = match setting.kind() {
-        SettingType::Text => toml_edit::Value::from(value),
-        SettingType::Flag => match value {
-            "true" | "yes" | "on" => true.into(),
-            "false" | "no" | "off" => false.into(),
-            _ => return Err(invalid_value("true or false")),
-        },
-        SettingType::Bytes => {
-            parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
-        }
-        SettingType::List => {
-            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
-            toml_edit::Value::Array(items.collect())
-        }
-    };
-    let path = setting.path();
-    let Some((name, sections)) = path.split_last() else { return Ok(()) };
-    let mut table = document.as_table_mut() as &mut dyn toml_edit::TableLike;
-    for (depth, section) in sections.iter().enumerate() {
-        let item = table.entry(section).or_insert_with(|| {
-            let mut section = Table::new();
-            // `[experiments.cartpole]` needs no `[experiments]` above it.
-            section.set_implicit(depth + 1 < sections.len());
-            Item::Table(section)
-        });
-        table = item.as_table_like_mut().ok_or_else(|| invalid_value("its section is not a table"))?;
-    }
-    match table.get_mut(name).and_then(Item::as_value_mut) {
-        Some(old) => {
-            // The decor is the spaces around the value and the comment after it.
-            let decor = old.decor().clone();
-            *old = new;
-            *old.decor_mut() = decor;
-        }
-        None => {
-            table.insert(name, Item::Value(new));
-        }
-    }
-    Ok(())
-}
-
-/// `5000000`, `500MB`, `2GiB`; at most what TOML's integers hold.
-fn parse_bytes(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        // One letter alone counts in steps of 1024, as in git's settings.
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "t" | "tib" => 1 << 40,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        _ => return None,
-    };
-    // Fails only if there are no digits or too many; for both, the caller explains what is expected.
-    number.parse::<i64>().ok()?.checked_mul(factor)
-}
-
-fn display_value(value: &SettingValueJson) -> String {
-    match value {
-        SettingValueJson::Text(text) if text.is_empty() => "(none)".into(),
-        SettingValueJson::Text(text) => text.clone(),
-        SettingValueJson::Flag(flag) => flag.to_string(),
-        SettingValueJson::Bytes(bytes) => bytes.to_string(),
-        SettingValueJson::List(items) if items.is_empty() => "(none)".into(),
-        SettingValueJson::List(items) => items.join(","),
-    }
 }
 
 #[cfg(test)]
