@@ -1,6 +1,6 @@
 //! What a command gets: the directory it was called in, the environment, and the output to the user.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ExitKind};
 use crate::output::Ui;
@@ -34,6 +34,19 @@ impl App {
     pub fn binary_path(&self) -> Result<PathBuf, Error> {
         crate::support::process::own_program_path(&self.env)
             .ok_or_else(|| Error::new(ExitKind::Io, "io", "cannot find the path of this program"))
+    }
+
+    /// Makes git ignore what a command made in the working tree, and says so. A failure is a warning: what was made is
+    /// complete. `shown_as` names it.
+    pub fn exclude_from_git(&self, project: &Project, made: &Path, shown_as: &Path) {
+        match project.repo.exclude_path(made) {
+            Ok(None) => {}
+            Ok(Some(path)) => self.ui.status(&format!("git now ignores {path} in this clone (info/exclude)")),
+            Err(error) => {
+                self.ui.warn(&format!("cannot make git ignore {}: {error}", shown_as.display()));
+                self.ui.hint("do not use `git add -A`: it would add this to the next commit");
+            }
+        }
     }
 
     /// Opens all projects of the repository, for a hook.

@@ -90,6 +90,8 @@ pub enum CliCommand {
     Pull(commands::pull::Args),
     /// Copy one run, of any revision, into any directory.
     Get(commands::get::Args),
+    /// Export runs for other tools and archives: RO-Crate, Croissant, Hugging Face, in-toto.
+    Export(commands::export::Args),
     /// Verify data against manifests and dvc.lock, byte by byte.
     Verify(commands::verify::Args),
     /// Draw a run: trajectories, reward and distance.
@@ -246,6 +248,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Diff(args) => commands::diff::run(&app, &args),
         CliCommand::Pull(args) => commands::pull::run(&app, &args),
         CliCommand::Get(args) => commands::get::run(&app, &args),
+        CliCommand::Export(args) => commands::export::run(&app, &args),
         CliCommand::Verify(args) => commands::verify::run(&app, &args),
         CliCommand::Plot(args) => commands::plot::run(&app, &args),
         CliCommand::Doctor(args) => commands::doctor::run(&app, &args),

@@ -54,9 +54,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let outcome = get_run(&dvc, &file_list, request, &bar)?;
     // Off the terminal before anything is printed.
     drop(bar);
-    // Last, because it takes a directory that exists. If it fails, the run is complete:
-    // a warning below reports it.
-    let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {
         app.ui.print_json(&GetJson {
             run: key.to_string(),
@@ -73,13 +70,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let (files, bytes) = (format_plural(outcome.files, "file"), format_bytes(outcome.bytes));
         app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, verified against {version}"));
     }
-    match excluded {
-        Ok(None) => {}
-        Ok(Some(dir)) => app.ui.status(&format!("git now ignores {dir}/ in this clone (info/exclude)")),
-        Err(error) => {
-            app.ui.warn(&format!("cannot make git ignore {}: {error}", output.display()));
-            app.ui.hint("do not use `git add -A`: it would add this directory to the next commit");
-        }
-    }
+    app.exclude_from_git(&project, &to, &output);
     Ok(CommandOutcome::Done)
 }

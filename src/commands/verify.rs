@@ -1,4 +1,6 @@
-//! `capture-hook verify`: data against manifests and `dvc.lock`, byte by byte.
+//! `capture-hook verify`: data against manifests and `dvc.lock`, byte by byte; or an export.
+
+mod export;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +13,7 @@ use crate::dataset::verify::{
     VerifyFinding, VerifyProblem, VerifyReport, VerifyRequest, VerifySource, WHOLE_DATASET, verify_data,
 };
 use crate::error::{Error, ExitKind};
+use crate::export::verify::is_export;
 use crate::history::catalog;
 use crate::output::StyledText;
 use crate::output::json::{VerifyFindingJson, VerifyJson};
@@ -26,20 +29,29 @@ Examples:
   capture-hook verify                        the workspace's dataset against dvc.lock and every manifest
   capture-hook verify nav/r1 nav/r2          only these runs
   capture-hook verify --rev v1.0             the cached data of a revision, without touching the workspace
+  capture-hook verify DIR                    an export: every file, every statement, nothing left over
 
 Every byte is read. The exit code is 1 if a file is missing, extra or changed, if a manifest disagrees, or if a parquet file
 has other rows than the JSON lines; it is 3 if none of the data is in this clone.")]
 pub struct Args {
-    /// The runs to verify; without any, all.
-    #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
+    /// The runs to verify; without any, all. Or the directory of an export.
+    #[arg(value_name = "RUN|TAG|DIR", add = complete::run_and_tag_candidates())]
     runs: Vec<String>,
     /// Verify the data of this revision in DVC's cache instead of the workspace.
     #[arg(long, value_name = "REV", add = complete::tag_candidates())]
     rev: Option<String>,
+    /// Of an export, accept that this file was left out of its runs; can be given several times.
+    #[arg(long, value_name = "FILE", requires = "runs")]
+    without: Vec<String>,
 }
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    if let ([dir], None) = (args.runs.as_slice(), &args.rev)
+        && (is_export(&app.cwd.join(dir)) || !args.without.is_empty())
+    {
+        return export::verify_dir(app, dir, &args.without);
+    }
     let project = app.open_project()?;
     let commit = args.rev.as_deref().map(|rev| project.repo.resolve_commit(rev)).transpose()?;
     let tree = commit.clone().map_or(GitTree::WorkTree, GitTree::Commit);

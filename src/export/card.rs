@@ -150,7 +150,7 @@ fn count<T>(items: &[T]) -> u64 {
 
 fn add_citation(out: &mut String, metadata: &DatasetMetadata, set: &ExportSet) {
     let names: Vec<&str> = metadata.creators.iter().map(|creator| creator.name.as_str()).collect();
-    let year = set.latest_commit.time.strftime("%Y");
+    let year = set.published.strftime("%Y");
     let publisher = metadata.publisher.as_ref().map(|publisher| format!(" {}.", publisher.name)).unwrap_or_default();
     let citation =
         format!("{} ({year}): {}. Version {}.{publisher}", names.join("; "), metadata.title, metadata.version);

@@ -31,7 +31,7 @@ pub fn build_cff(set: &ExportSet) -> Vec<u8> {
         out.add_address("license-url", Some(&metadata.license.url));
     }
     out.add("version", &metadata.version);
-    out.add("date-released", &set.latest_commit.time.strftime("%Y-%m-%d").to_string());
+    out.add("date-released", &set.published.strftime("%Y-%m-%d").to_string());
     out.add_address("url", metadata.url.as_deref());
     out.add_address("repository-code", metadata.repository.as_deref());
     let commit = set.latest_commit.id.to_string();

@@ -57,7 +57,7 @@ fn describe_dataset(document: &mut Map<String, Value>, set: &ExportSet) {
     if !metadata.keywords.is_empty() {
         document.insert("keywords".into(), json!(metadata.keywords));
     }
-    let published = set.latest_commit.time.strftime("%Y-%m-%d").to_string();
+    let published = set.published.strftime("%Y-%m-%d").to_string();
     document.insert("datePublished".into(), json!(published));
     if let Some(first) = set.runs.iter().filter_map(|run| run.started).min() {
         document.insert("dateCreated".into(), json!(first.strftime("%Y-%m-%d").to_string()));

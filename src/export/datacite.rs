@@ -27,7 +27,7 @@ pub fn build_datacite(set: &ExportSet) -> Vec<u8> {
     out.insert("creators".into(), creators.into());
     out.insert("titles".into(), json!([{ "title": metadata.title }]));
     out.insert("publisher".into(), datacite_publisher(metadata.publisher.as_ref()));
-    out.insert("publicationYear".into(), set.latest_commit.time.strftime("%Y").to_string().into());
+    out.insert("publicationYear".into(), set.published.strftime("%Y").to_string().into());
     let subjects: Vec<Value> = distinct(metadata.keywords.iter().map(String::as_str))
         .iter()
         .map(|keyword| json!({ "subject": keyword }))

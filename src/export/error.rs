@@ -135,7 +135,7 @@ impl Explain for ExportError {
             Self::TwoVersions { .. } => {
                 Usage.code("several_versions").hint("an export holds a run once: export each version by itself")
             }
-            Self::NoSuchFile { .. } => Usage.code("no_such_file").hint("see a run's files: `capture-hook show RUN`"),
+            Self::NoSuchFile { .. } => Setup.code("no_such_file").hint("see a run's files: `capture-hook show RUN`"),
             Self::Contradiction { run, .. } => CheckFailed
                 .code("run_contradicts_itself")
                 .hint(format!("see what is wrong: `capture-hook verify {}`", shell_quote(run.to_string()))),

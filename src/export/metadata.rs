@@ -132,7 +132,7 @@ pub fn read_dataset_metadata(project: &Project, flags: &MetadataFlags) -> Result
             let mut warnings = committed.warnings;
             if changed.ok().as_ref() != Some(&metadata) {
                 warnings.push(format!(
-                    "changes of {FILE} or {} that are not committed are left out: exports read both as HEAD has them",
+                    "the dataset is described as {FILE} and {} are in HEAD: what is not committed is left out",
                     citation::FILE
                 ));
             }

@@ -4,17 +4,23 @@
 //! DataCite, an in-toto statement for each run, and SHA256SUMS. The same data version, commit, settings and version of
 //! capture-hook give the same bytes.
 
+pub mod attested;
 pub mod card;
 pub mod cff;
 pub mod citation;
 pub mod copy;
 pub mod croissant;
 pub mod datacite;
+pub mod documents;
 pub mod error;
 pub mod gather;
 pub mod media;
 pub mod metadata;
 pub mod ro_crate;
+pub mod select;
 pub mod set;
 pub mod statement;
 pub mod tables;
+pub mod tree;
+pub mod verify;
+pub mod zip;

@@ -101,7 +101,7 @@ fn root_entity(
         .with_refs("conformsTo", [PROCESS_RUN_CRATE])
         .with("name", name)
         .with("description", format!("{} {}", end_sentence(&metadata.description), describe_runs(set)))
-        .with("datePublished", format_time(set.latest_commit.time))
+        .with("datePublished", format_time(set.published))
         .with_some("dateCreated", started.map(format_time))
         .with_refs("license", [encode_address(&metadata.license.url)])
         .with_refs("author", context.people.creator_ids())

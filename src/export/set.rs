@@ -27,6 +27,8 @@ pub struct ExportSet {
     pub latest_commit: ExportedCommit,
     /// The data version of that commit.
     pub latest_version: DataVersion,
+    /// When the dataset counts as published: that commit's date, unless the user named another.
+    pub published: Timestamp,
 }
 
 /// A file of the export that is not a run's own: a document, or a file of a commit.
@@ -179,6 +181,7 @@ pub(crate) mod sample {
             provenance: vec![sample_provenance("dvc.lock"), sample_provenance("dvc.yaml")],
             latest_commit: runs[0].commit.clone(),
             latest_version: runs[0].version,
+            published: runs[0].commit.time,
             runs,
         }
     }

@@ -1,4 +1,4 @@
-//! Whether git ignores a path, and ignoring a directory in this clone alone (`info/exclude`). No tracked `.gitignore`
+//! Whether git ignores a path, and ignoring a path in this clone alone (`info/exclude`). No tracked `.gitignore`
 //! is written here.
 
 use std::path::{Component, Path};
@@ -21,12 +21,17 @@ impl Repo {
         })
     }
 
-    /// Makes git ignore an existing directory (absolute) in this clone alone, unless it is ignored already or git
-    /// tracks a file in it. Returns the directory relative to the top if a rule was written.
-    pub fn exclude_dir(&self, dir: &Path) -> Result<Option<String>, GitError> {
-        let Some(inner) = self.path_in_work_tree(dir) else { return Ok(None) };
+    /// Makes git ignore an existing directory or file (absolute) in this clone alone, unless it is ignored already or
+    /// git tracks it, or a file in it. Returns the path relative to the top, with `/` at the end of a directory, if a
+    /// rule was written.
+    pub fn exclude_path(&self, path: &Path) -> Result<Option<String>, GitError> {
+        let Some(inner) = self.path_in_work_tree(path) else { return Ok(None) };
+        let slash = if path.is_dir() { "/" } else { "" };
         // A rule has no effect on files that git tracks already.
-        if self.index_holds_below(&inner)? || self.is_ignored(&inner)? != Some(false) {
+        if self.index_holds_below(&inner)?
+            || self.index_entry(&inner)?.is_some()
+            || self.is_ignored(&inner)? != Some(false)
+        {
             return Ok(None);
         }
         let file = self.common_dir().join("info/exclude");
@@ -34,10 +39,10 @@ impl Repo {
         if bytes.last().is_some_and(|last| *last != b'\n') {
             bytes.push(b'\n');
         }
-        bytes.extend_from_slice(format!("/{}/\n", escape_pattern(&inner)).as_bytes());
+        bytes.extend_from_slice(format!("/{}{slash}\n", escape_pattern(&inner)).as_bytes());
         fs::create_dir_all(&self.common_dir().join("info"))?;
         fs::write_atomic(&file, &bytes)?;
-        Ok(Some(inner))
+        Ok(Some(inner + slash))
     }
 
     /// Returns a directory's path below the top of the working tree, links resolved; `None` if it is elsewhere, or its

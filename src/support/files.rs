@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the door itself")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -71,6 +71,11 @@ pub fn create_dir(path: &Path) -> Result<bool, FsError> {
 /// Creates a file, open for writing; fails if it exists.
 pub fn create_new(path: &Path) -> Result<File, FsError> {
     File::create_new(path).at("create", path)
+}
+
+/// Writes a new file; fails if it exists.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    create_new(path)?.write_all(bytes).at("write", path)
 }
 
 /// Opens a lock file, creates it if missing, and leaves its content alone. Another user's file that we cannot write is

@@ -5,7 +5,6 @@
 
 mod commit;
 mod damage;
-mod dataset_settings;
 mod declared;
 mod docs;
 mod engine;

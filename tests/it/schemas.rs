@@ -60,6 +60,9 @@ fn every_json_output_fits_its_schema() {
     ask("verify", &["verify"]);
     ask("verify", &["verify", "--rev", "HEAD~1"]);
     ask("get", &["get", FIRST, "-o", "../got"]);
+    let described = ["--title", "T", "--description", "D", "--license", "CC0-1.0", "--creator", "Ada Example"];
+    ask("export", &[&["export", FIRST, "-o", "../export"][..], &described].concat());
+    ask("verify-export", &["verify", "../export"]);
     ask("plot", &["plot", FIRST, "-o", "../nav.png"]);
     ask("config", &["config", "list"]);
     ask("config", &["config", "set", "push.policy", "warn"]);

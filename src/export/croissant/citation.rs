@@ -11,7 +11,7 @@ pub(super) fn bibtex_entry(set: &ExportSet, url: Option<&str>) -> String {
     let mut fields = vec![
         ("title", format!("{{{}}}", escape_tex(&metadata.title))),
         ("author", authors.join(" and ")),
-        ("year", set.latest_commit.time.strftime("%Y").to_string()),
+        ("year", set.published.strftime("%Y").to_string()),
         ("version", escape_tex(&metadata.version)),
     ];
     fields.extend(metadata.publisher.as_ref().map(|publisher| ("publisher", escape_tex(&publisher.name))));

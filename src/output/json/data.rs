@@ -21,6 +21,23 @@ pub struct GetJson {
     pub fetched: bool,
 }
 
+/// `export`
+#[derive(Debug, Serialize)]
+pub struct ExportJson {
+    /// The directory or file that was made.
+    pub path: String,
+    /// The number of runs.
+    pub runs: u64,
+    /// The number of files.
+    pub files: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// The number of runs with a signed statement.
+    pub signed: u64,
+    /// Whether anything was fetched from the remote.
+    pub fetched: bool,
+}
+
 /// `verify`
 #[derive(Debug, Serialize)]
 pub struct VerifyJson {
@@ -50,6 +67,38 @@ pub struct VerifyFindingJson {
     /// The file, relative to the dataset; a run's folder with `/` at its end if all of the run is missing.
     pub file: String,
     /// `missing`, `extra`, `changed`, `unreadable`, `manifest`, `rows`.
+    pub problem: &'static str,
+    /// One line for people.
+    pub message: String,
+}
+
+/// `verify` of an export
+#[derive(Debug, Serialize)]
+pub struct VerifyExportJson {
+    /// Whether there is no finding.
+    pub ok: bool,
+    /// The runs that a statement names.
+    pub runs: Vec<String>,
+    /// The number of files read.
+    pub files: u64,
+    /// The number of bytes read.
+    pub bytes: u64,
+    /// The statements with a signature beside them, which was not verified.
+    pub signed: Vec<String>,
+    /// The statements without one.
+    pub unsigned: Vec<String>,
+    /// Files that a statement names and that were left out, as `--without` says.
+    pub left_out: Vec<String>,
+    /// The problems found.
+    pub findings: Vec<ExportFindingJson>,
+}
+
+/// A problem of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportFindingJson {
+    /// The file, relative to the export; a run's folder with `/` at its end if all of the run is meant.
+    pub file: String,
+    /// `missing`, `extra`, `changed`, `unreadable`, `statement`, `no_statement`.
     pub problem: &'static str,
     /// One line for people.
     pub message: String,

@@ -11,7 +11,8 @@ mod schema;
 mod setup;
 
 pub use data::{
-    GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, VerifyFindingJson, VerifyJson,
+    ExportFindingJson, ExportJson, GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson,
+    VerifyExportJson, VerifyFindingJson, VerifyJson,
 };
 pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,

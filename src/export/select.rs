@@ -1,0 +1,131 @@
+//! Which runs an export holds, and which data versions their files are read from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::dataset::get::{RunFiles, find_files};
+use crate::dataset::runs::group_by_run;
+use crate::dvc::hash::DataVersion;
+use crate::dvc::project::DvcProject;
+use crate::export::error::ExportError;
+use crate::history::catalog::Catalog;
+use crate::history::committed::{find_committed_run, find_version_at};
+use crate::history::rebuilt;
+use crate::project::Project;
+use crate::run::RunKey;
+use crate::support::names::find_refused;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportSelection<'a> {
+    /// These runs.
+    pub runs: &'a [String],
+    /// All runs of this experiment.
+    pub experiment: Option<&'a str>,
+    /// The revision whose data is meant; for a whole dataset, HEAD without one.
+    pub rev: Option<&'a str>,
+}
+
+/// Runs that are read from one data version.
+#[derive(Debug, Clone)]
+pub struct VersionRuns {
+    /// The data version.
+    pub version: DataVersion,
+    /// The runs, sorted by key.
+    pub runs: Vec<RunFiles>,
+}
+
+/// What every export has at its top, in lower case: no experiment can have such a name. File systems of other systems
+/// make no difference between upper and lower case.
+const OWN_NAMES: [&str; 8] = [
+    "attestations",
+    "citation.cff",
+    "croissant.json",
+    "datacite.json",
+    "provenance",
+    "readme.md",
+    "ro-crate-metadata.json",
+    "sha256sums",
+];
+
+/// Finds the runs that are asked for. File lists that this clone lacks are fetched.
+pub fn select_runs(
+    project: &Project,
+    catalog: &Catalog,
+    cwd: &Path,
+    selection: ExportSelection<'_>,
+) -> Result<Vec<VersionRuns>, ExportError> {
+    let dvc = &project.dvc()?;
+    let selected = if selection.runs.is_empty() {
+        vec![select_whole(project, dvc, selection)?]
+    } else {
+        select_named(project, dvc, catalog, cwd, selection)?
+    };
+    for run in selected.iter().flat_map(|version| &version.runs) {
+        check_names(run)?;
+    }
+    Ok(selected)
+}
+
+fn select_whole(
+    project: &Project,
+    dvc: &DvcProject<'_>,
+    selection: ExportSelection<'_>,
+) -> Result<VersionRuns, ExportError> {
+    let rev = selection.rev.unwrap_or("HEAD");
+    let (_, version) = find_version_at(project, rev)?;
+    let file_list = rebuilt::read_file_list(project, dvc, version)?;
+    let is_asked = |run: &RunKey| selection.experiment.is_none_or(|experiment| run.experiment() == experiment);
+    let runs: Vec<RunFiles> = group_by_run(&file_list)
+        .filter(|run| is_asked(&run.key))
+        .map(|run| RunFiles { key: run.key, entries: run.entries.to_vec() })
+        .collect();
+    if runs.is_empty() {
+        let what = match selection.experiment {
+            Some(experiment) => format!("`{rev}` holds no run of the experiment {}", experiment.escape_debug()),
+            None => format!("`{rev}` holds no run"),
+        };
+        return Err(ExportError::NoRuns { what });
+    }
+    Ok(VersionRuns { version, runs })
+}
+
+fn select_named(
+    project: &Project,
+    dvc: &DvcProject<'_>,
+    catalog: &Catalog,
+    cwd: &Path,
+    selection: ExportSelection<'_>,
+) -> Result<Vec<VersionRuns>, ExportError> {
+    let mut versions: BTreeMap<RunKey, DataVersion> = BTreeMap::new();
+    for query in selection.runs {
+        let found = find_committed_run(project, catalog, cwd, query, selection.rev)?;
+        if versions.insert(found.key.clone(), found.version).is_some_and(|other| other != found.version) {
+            return Err(ExportError::TwoVersions { run: found.key });
+        }
+    }
+    let mut by_version: BTreeMap<DataVersion, Vec<RunKey>> = BTreeMap::new();
+    for (run, version) in versions {
+        by_version.entry(version).or_default().push(run);
+    }
+    let mut selected = Vec::new();
+    for (version, keys) in by_version {
+        let file_list = rebuilt::read_file_list(project, dvc, version)?;
+        let runs = keys.iter().map(|run| find_files(&file_list, run, version)).collect::<Result<_, _>>()?;
+        selected.push(VersionRuns { version, runs });
+    }
+    Ok(selected)
+}
+
+/// Refuses what could lead out of the export, or be taken for one of its own files.
+fn check_names(run: &RunFiles) -> Result<(), ExportError> {
+    if OWN_NAMES.contains(&run.key.experiment().to_lowercase().as_str()) {
+        return Err(ExportError::NameTaken { experiment: run.key.experiment().to_owned() });
+    }
+    match run.entries.iter().find_map(|entry| Some((&entry.relpath, find_refused(&entry.relpath)?))) {
+        Some((path, refused)) => {
+            Err(ExportError::Refused { run: run.key.clone(), why: format!("{}: {refused}", path.escape_debug()) })
+        }
+        None => Ok(()),
+    }
+}

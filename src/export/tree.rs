@@ -1,0 +1,343 @@
+//! The tree of an export: the runs' files as DVC's cache has them, every document, SHA256SUMS; whole or not at all.
+//!
+//! It is made beside its destination and gets its name last. A run's files are read once: verified, hashed and written
+//! in the same pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::dataset::get::fetch_runs;
+use crate::dataset::location::RunLocation;
+use crate::dvc::cache::Cache;
+use crate::dvc::file_list::FileEntry;
+use crate::dvc::hash::DataVersion;
+use crate::export::attested::{AttestationReader, STATEMENT_SUFFIX};
+use crate::export::copy::copy_object;
+use crate::export::documents::build_documents;
+use crate::export::error::ExportError;
+use crate::export::gather::{OriginReader, read_provenance, read_run_facts};
+use crate::export::metadata::CommittedMetadata;
+use crate::export::select::VersionRuns;
+use crate::export::set::{DocumentFile, ExportSet, ExportedFile, ExportedRun, ProvenanceFile};
+use crate::export::statement::{build_statement, check_statement, parse_statement};
+use crate::export::zip;
+use crate::git::Oid;
+use crate::history::History;
+use crate::history::origin::OriginIndex;
+use crate::project::{Project, Reporter};
+use crate::run::RunKey;
+use crate::run::layout::RUN_JSON;
+use crate::support::checksums::checksum_line;
+use crate::support::text::{format_plural, to_hex};
+use crate::support::{fs, parallel};
+
+/// The list of all files of an export but itself and the signatures.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+
+/// The files that a commit and an export have beside the runs.
+pub const PROVENANCE: &str = "provenance";
+
+/// What to export, and where to.
+pub struct ExportRequest<'a> {
+    /// The runs.
+    pub selected: Vec<VersionRuns>,
+    /// What the dataset is.
+    pub metadata: CommittedMetadata,
+    /// The names of files that are left out of every run's folder.
+    pub without: &'a [String],
+    /// The commit whose attestations are taken along.
+    pub head: Oid,
+    /// The directory or file that is made.
+    pub to: &'a Path,
+    /// Whether it is a zip file.
+    pub is_zip: bool,
+    /// Whether one that is there is replaced.
+    pub replace: bool,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOutcome {
+    /// Runs.
+    pub runs: u64,
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Runs with a signed statement.
+    pub signed: u64,
+    /// Whether anything was fetched from the remote.
+    pub fetched: bool,
+    /// What the user should know of it.
+    pub warnings: Vec<String>,
+}
+
+impl ExportRequest<'_> {
+    /// An error if something is at the destination that is not to be replaced. Asked before anything is fetched.
+    pub fn check_destination(&self) -> Result<(), ExportError> {
+        // An empty directory does not count.
+        let is_empty_dir = || std::fs::read_dir(self.to).is_ok_and(|mut entries| entries.next().is_none());
+        if self.replace || std::fs::symlink_metadata(self.to).is_err() || (!self.is_zip && is_empty_dir()) {
+            return Ok(());
+        }
+        Err(ExportError::DestinationTaken { path: self.to.to_path_buf() })
+    }
+}
+
+/// Makes the export.
+pub fn export_runs(
+    project: &Project,
+    history: &History,
+    request: ExportRequest<'_>,
+    reporter: &dyn Reporter,
+) -> Result<ExportOutcome, ExportError> {
+    request.check_destination()?;
+    let dvc = project.dvc()?;
+    let progress = reporter.start_progress("exporting", None);
+    let mut fetched = false;
+    for version in &request.selected {
+        fetched |= fetch_runs(&dvc, version.version, &version.runs, progress.as_ref())?;
+    }
+    let parent = request.to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let staging = fs::create_temp_dir(parent, ".capture-hook-export-")?;
+    // A folder of its own: the temporary directory is readable by its owner only.
+    let root = staging.path().join("export");
+    let copied = copy_runs(&dvc.cache(), &request.selected, &root, progress.as_ref())?;
+    drop(progress);
+    let (set, attested) = gather_set(project, history, &request, copied, &root, reporter)?;
+    let mut outcome = ExportOutcome {
+        runs: set.runs.len() as u64,
+        files: 0,
+        bytes: 0,
+        signed: attested.iter().filter(|attested| !attested.signatures.is_empty()).count() as u64,
+        fetched,
+        warnings: request.metadata.warnings.clone(),
+    };
+    outcome.warnings.extend(attested.iter().filter_map(|attested| attested.warning.clone()));
+    outcome.warnings.extend(what_run_json_tells(&set, &root));
+    let statements = attested.iter().map(|attested| attested.statement.clone());
+    let documents = build_documents(&set, statements.collect());
+    write_documents(&root, &set, &documents, &attested, &mut outcome)?;
+    if request.is_zip {
+        let packed = staging.path().join("export.zip");
+        zip::write_zip(&root, &packed)?;
+        fs::rename(&packed, request.to)?;
+    } else {
+        // The only change that can be seen: before it, an error leaves nothing behind.
+        fs::replace_dir(&root, request.to)?;
+    }
+    Ok(outcome)
+}
+
+/// A run whose files are in the tree.
+struct CopiedRun {
+    key: RunKey,
+    version: DataVersion,
+    files: Vec<ExportedFile>,
+}
+
+fn copy_runs(
+    cache: &Cache,
+    selected: &[VersionRuns],
+    root: &Path,
+    progress: &dyn crate::support::progress::Progress,
+) -> Result<Vec<CopiedRun>, ExportError> {
+    let mut runs: Vec<_> =
+        selected.iter().flat_map(|version| version.runs.iter().map(|run| (version.version, run))).collect();
+    runs.sort_by(|a, b| a.1.key.cmp(&b.1.key));
+    let jobs: Vec<&FileEntry> = runs.iter().flat_map(|(_, run)| &run.entries).collect();
+    let dirs: BTreeSet<PathBuf> =
+        jobs.iter().filter_map(|entry| root.join(&entry.relpath).parent().map(Path::to_path_buf)).collect();
+    for dir in dirs {
+        fs::create_dir_all(&dir)?;
+    }
+    let copied = parallel::map(&jobs, |entry| {
+        // A path of a run has two folders, so there is a third part.
+        let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
+        let mut out = fs::create_new(&root.join(&entry.relpath))?;
+        copy_object(cache, entry, name, &mut out, progress)
+    });
+    let mut copied = copied.into_iter();
+    runs.into_iter()
+        .map(|(version, run)| {
+            let files = copied.by_ref().take(run.entries.len()).collect::<Result<Vec<_>, _>>()?;
+            Ok(CopiedRun { key: run.key.clone(), version, files })
+        })
+        .collect()
+}
+
+/// The statement of a run, and what signs it.
+struct AttestedRun {
+    statement: DocumentFile,
+    /// Path in the export and content.
+    signatures: Vec<(String, Vec<u8>)>,
+    warning: Option<String>,
+}
+
+/// All facts, and the statement of each run. What is left out is gone from the tree afterwards.
+fn gather_set(
+    project: &Project,
+    history: &History,
+    request: &ExportRequest<'_>,
+    copied: Vec<CopiedRun>,
+    root: &Path,
+    reporter: &dyn Reporter,
+) -> Result<(ExportSet, Vec<AttestedRun>), ExportError> {
+    let facts = parallel::map(&copied, |run| {
+        read_run_facts(&run.key, &RunLocation::Dataset(run.key.dir_under(root)), &run.files)
+    });
+    let mut origins = OriginReader::new(project, OriginIndex::new(project, history));
+    let mut runs = Vec::new();
+    for (run, facts) in copied.into_iter().zip(facts) {
+        runs.push(origins.describe_run(&run.key, run.version, facts?, run.files, reporter)?);
+    }
+    let provenance = read_provenance(project, runs.iter().map(|run| &run.commit.id))?;
+    let attested = attest_runs(project, request, &runs, &provenance)?;
+    leave_out(request.without, root, &mut runs)?;
+    let latest = runs.iter().max_by(|a, b| (a.commit.time, &a.key).cmp(&(b.commit.time, &b.key)));
+    let latest = latest.ok_or_else(|| ExportError::NoRuns { what: "no run was asked for".into() })?;
+    let (latest_commit, latest_version) = (latest.commit.clone(), latest.version);
+    let named = request.metadata.date_published.map(|date| date.at(0, 0, 0, 0));
+    let published = named.and_then(|date| jiff::tz::Offset::UTC.to_timestamp(date).ok()).unwrap_or(latest_commit.time);
+    let metadata = request.metadata.metadata.clone();
+    Ok((ExportSet { metadata, runs, provenance, latest_commit, latest_version, published }, attested))
+}
+
+/// The statement of each run: the attested one that HEAD holds, if it is of these bytes, else one that nobody signed.
+fn attest_runs(
+    project: &Project,
+    request: &ExportRequest<'_>,
+    runs: &[ExportedRun],
+    provenance: &[ProvenanceFile],
+) -> Result<Vec<AttestedRun>, ExportError> {
+    let attestations = AttestationReader::new(project, &request.head)?;
+    let repository = request.metadata.metadata.repository.as_deref();
+    let mut by_commit: BTreeMap<&Oid, Vec<&ProvenanceFile>> = BTreeMap::new();
+    for file in provenance {
+        by_commit.entry(&file.commit).or_default().push(file);
+    }
+    let mut attested = Vec::new();
+    for run in runs {
+        // One run's statement needs no name that tells it from others.
+        let stem = if runs.len() == 1 { format!("{PROVENANCE}/run") } else { format!("{PROVENANCE}/{}", run.key) };
+        let files = by_commit.get(&run.commit.id).map(Vec::as_slice).unwrap_or_default();
+        let (mut bytes, mut signatures, mut warning) = (build_statement(run, files, repository), Vec::new(), None);
+        if let Some(attestation) = attestations.read(&run.key)? {
+            match why_not_attested(&attestation.statement, run) {
+                None => {
+                    bytes = attestation.statement;
+                    let beside = attestation.signatures.into_iter();
+                    signatures = beside.map(|(suffix, bytes)| (format!("{stem}{suffix}"), bytes)).collect();
+                }
+                Some(why) => {
+                    warning = Some(format!("the attestation of {} is not taken along: {why}", run.key));
+                }
+            }
+        }
+        let statement = DocumentFile {
+            path: format!("{stem}{STATEMENT_SUFFIX}"),
+            description: format!("in-toto statement of the run {}: its files and where they come from", run.key),
+            media_type: "application/vnd.in-toto+json",
+            bytes,
+        };
+        attested.push(AttestedRun { statement, signatures, warning });
+    }
+    Ok(attested)
+}
+
+/// Why a statement is not one of this run's bytes.
+fn why_not_attested(bytes: &[u8], run: &ExportedRun) -> Option<String> {
+    let statement = match parse_statement(bytes) {
+        Ok(statement) => statement,
+        Err(error) => return Some(error.to_string()),
+    };
+    let files = run.files.iter().map(|file| (file.name.clone(), file.sha256.clone())).collect();
+    let findings = check_statement(&statement, "the statement", &run.key, &files);
+    findings.first().map(|finding| format!("{}: {}", finding.file, finding.message))
+}
+
+/// Takes files out of every run, and out of the tree.
+fn leave_out(names: &[String], root: &Path, runs: &mut [ExportedRun]) -> Result<(), ExportError> {
+    for name in names {
+        let mut is_known = false;
+        for run in runs.iter_mut().filter(|run| run.find_file(name).is_some()) {
+            is_known = true;
+            // A file of a run that was just written here.
+            fs::remove_all(&run.key.dir_under(root).join(name))?;
+            run.files.retain(|file| file.name != *name);
+        }
+        if !is_known {
+            return Err(ExportError::NoSuchFile { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Warns of what recorders write into `run.json` about the machine and its user.
+fn what_run_json_tells(set: &ExportSet, root: &Path) -> Option<String> {
+    let mut fields = BTreeSet::new();
+    let mut runs = 0;
+    for run in set.runs.iter().filter(|run| run.find_file(RUN_JSON).is_some()) {
+        let location = RunLocation::Dataset(run.key.dir_under(root));
+        let Some(run_json) = location.read_run_json() else { continue };
+        let system = run_json.get("system");
+        let names = ["hostname", "user", "username", "pid"];
+        let found =
+            names.into_iter().filter(|name| system.and_then(|system| system.get(name)).is_some_and(|v| !v.is_null()));
+        let before = fields.len();
+        let found: Vec<&str> = found.collect();
+        fields.extend(found.iter().copied());
+        runs += u64::from(!found.is_empty() || fields.len() > before);
+    }
+    let fields: Vec<String> = fields.into_iter().map(|field| format!("system.{field}")).collect();
+    (runs > 0).then(|| {
+        let of_runs = format_plural(runs, "run");
+        format!(
+            "run.json of {of_runs} names the machine or its user ({}); leave it out with `--without run.json`",
+            fields.join(", ")
+        )
+    })
+}
+
+fn write_documents(
+    root: &Path,
+    set: &ExportSet,
+    documents: &[DocumentFile],
+    attested: &[AttestedRun],
+    outcome: &mut ExportOutcome,
+) -> Result<(), ExportError> {
+    let mut sums: BTreeMap<String, String> = BTreeMap::new();
+    for run in &set.runs {
+        for file in &run.files {
+            sums.insert(run.path_of(&file.name), file.sha256.clone());
+            outcome.bytes += file.bytes;
+        }
+    }
+    let mut write = |path: &str, bytes: &[u8]| -> Result<(), ExportError> {
+        let path = root.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write_new(&path, bytes)?;
+        outcome.bytes += bytes.len() as u64;
+        Ok(())
+    };
+    for document in documents {
+        write(&document.path, &document.bytes)?;
+        sums.insert(document.path.clone(), to_hex(&Sha256::digest(&document.bytes)));
+    }
+    // Not listed: an ECDSA or OpenPGP signature of the same bytes has other bytes each time.
+    let signatures = attested.iter().flat_map(|attested| &attested.signatures);
+    let mut unlisted = 1;
+    for (path, bytes) in signatures {
+        write(path, bytes)?;
+        unlisted += 1;
+    }
+    let lines: String = sums.iter().map(|(path, sha256)| checksum_line(sha256, path)).collect();
+    write(CHECKSUMS, lines.as_bytes())?;
+    outcome.files = sums.len() as u64 + unlisted;
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! Verifies an export, wherever it came from: every byte, every statement, nothing left over.
+//!
+//! Needs neither git nor DVC. The export is a stranger's: no link in it is followed, no path leads out of it, and only
+//! what its own lists say is compared. That shows that it is whole and agrees with itself; who made it only a verified
+//! signature shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::export::attested::{ENVELOPE_SUFFIX, SIGNATURE_SUFFIXES, STATEMENT_SUFFIX};
+use crate::export::statement::{AttestationProblem, check_statement, parse_statement};
+use crate::export::tree::{CHECKSUMS, PROVENANCE};
+use crate::run::RunKey;
+use crate::support::beneath::{FileKind, RootDir};
+use crate::support::checksums::{InvalidChecksum, parse_checksums};
+use crate::support::fs::FsError;
+use crate::support::names::is_safe_path;
+use crate::support::parallel;
+use crate::support::progress::Progress;
+use crate::support::text::to_hex;
+
+/// The most bytes of the list and of a statement: some million files.
+const MAX_LIST: u64 = 256 << 20;
+
+/// What is wrong with a file of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExportProblem {
+    /// It is listed, and not there.
+    Missing,
+    /// It is there, and not listed.
+    Extra,
+    /// Its bytes are not those that are listed.
+    Changed,
+    /// It cannot be read, or is a link.
+    Unreadable,
+    /// A run's statement contradicts the run's files.
+    Statement,
+    /// A run has no statement.
+    NoStatement,
+}
+
+impl ExportProblem {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Extra => "extra",
+            Self::Changed => "changed",
+            Self::Unreadable => "unreadable",
+            Self::Statement => "statement",
+            Self::NoStatement => "no_statement",
+        }
+    }
+}
+
+/// Something that is not as the export says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExportFinding {
+    /// The file, relative to the export.
+    pub file: String,
+    /// What is wrong.
+    pub problem: ExportProblem,
+    /// In words.
+    pub message: String,
+}
+
+/// What was looked at and what was found.
+#[derive(Debug, Default)]
+pub struct ExportReport {
+    /// Runs with a statement.
+    pub runs: BTreeSet<RunKey>,
+    /// Files read.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Findings, sorted by file.
+    pub findings: Vec<ExportFinding>,
+    /// The statements that a signature lies beside, relative to the export. None of the signatures was verified.
+    pub signed: Vec<String>,
+    /// The statements that nobody signed.
+    pub unsigned: Vec<String>,
+    /// Files that a statement names and that were left out, as the user said.
+    pub left_out: Vec<String>,
+}
+
+/// A directory that is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnExport {
+    /// It has no list.
+    #[error("{} has no {CHECKSUMS}: it is no export", dir.display())]
+    NoList {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The list cannot be read as one.
+    #[error("{CHECKSUMS}: {0}")]
+    InvalidList(#[from] InvalidChecksum),
+    /// The list names one file twice, or a file outside.
+    #[error("{CHECKSUMS} names {} {why}", path.escape_debug())]
+    InvalidPath {
+        /// The path.
+        path: String,
+        /// Why it is not taken.
+        why: &'static str,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl crate::error::Explain for NotAnExport {
+    fn explain(&self) -> crate::error::Explanation {
+        use crate::error::ExitKind::{CheckFailed, Setup};
+        match self {
+            Self::NoList { .. } => Setup.code("not_an_export").hint("make one: `capture-hook export RUN -o DIR`"),
+            Self::InvalidList(_) | Self::InvalidPath { .. } => {
+                CheckFailed.code("invalid_export").hint("get the export again from where it was published")
+            }
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+/// Whether a directory looks like an export.
+#[must_use]
+pub fn is_export(dir: &Path) -> bool {
+    dir.join(CHECKSUMS).is_file()
+}
+
+/// Verifies an export. `without` are names of files that may be missing in the runs' folders.
+pub fn verify_export(dir: &Path, without: &[String], progress: &dyn Progress) -> Result<ExportReport, NotAnExport> {
+    let root = RootDir::new(dir);
+    let text = root.read(CHECKSUMS, MAX_LIST)?.ok_or_else(|| NotAnExport::NoList { dir: dir.to_path_buf() })?;
+    let listed = read_list(&text)?;
+    let mut report = ExportReport::default();
+    let mut present = Vec::new();
+    list_files(root, Path::new(""), &mut present, &mut report.findings);
+    let present: BTreeSet<String> = present.into_iter().collect();
+    let jobs: Vec<(&String, &String)> = listed.iter().filter(|(path, _)| present.contains(*path)).collect();
+    let hashed = parallel::map(&jobs, |(path, _)| hash_file(root, path, progress));
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for ((path, expected), hashed) in jobs.into_iter().zip(hashed) {
+        match hashed {
+            Ok((sha256, bytes)) => {
+                report.files += 1;
+                report.bytes += bytes;
+                if sha256 != *expected {
+                    let message = format!("its SHA-256 is {sha256}, {CHECKSUMS} says {expected}");
+                    report.push(path, ExportProblem::Changed, message);
+                }
+                found.insert(path.clone(), sha256);
+            }
+            Err(error) => report.push(path, ExportProblem::Unreadable, error.to_string()),
+        }
+    }
+    for path in listed.keys().filter(|path| !present.contains(*path)) {
+        // A link or a pipe in its place was reported when the files were listed.
+        if report.findings.iter().all(|finding| finding.file != *path) {
+            report.push(path, ExportProblem::Missing, format!("{CHECKSUMS} names it, but it does not exist"));
+        }
+    }
+    let is_signature = |path: &str| is_signature_of(path, &listed);
+    for path in present.iter().filter(|path| !listed.contains_key(*path) && *path != CHECKSUMS) {
+        if !is_signature(path) {
+            report.push(path, ExportProblem::Extra, format!("{CHECKSUMS} does not name it"));
+        }
+    }
+    check_statements(root, &found, &present, without, &mut report);
+    report.findings.sort();
+    Ok(report)
+}
+
+impl ExportReport {
+    fn push(&mut self, file: &str, problem: ExportProblem, message: String) {
+        self.findings.push(ExportFinding { file: file.to_owned(), problem, message });
+    }
+}
+
+fn read_list(text: &[u8]) -> Result<BTreeMap<String, String>, NotAnExport> {
+    let mut listed = BTreeMap::new();
+    for (sha256, path) in parse_checksums(text)? {
+        let invalid = |why| NotAnExport::InvalidPath { path: path.clone(), why };
+        if !is_safe_path(&path) {
+            return Err(invalid("which is outside the export"));
+        }
+        if listed.insert(path.clone(), sha256).is_some() {
+            return Err(invalid("twice"));
+        }
+    }
+    Ok(listed)
+}
+
+/// All regular files below a directory; anything that is neither a file nor a directory is a finding.
+fn list_files(root: RootDir<'_>, dir: &Path, files: &mut Vec<String>, findings: &mut Vec<ExportFinding>) {
+    let mut unreadable = |path: &Path, message: String| {
+        let file = path.to_string_lossy().into_owned();
+        findings.push(ExportFinding { file, problem: ExportProblem::Unreadable, message });
+    };
+    let names = match root.list_dir(dir) {
+        Ok(names) => names,
+        Err(error) => return unreadable(dir, error.to_string()),
+    };
+    let mut dirs = Vec::new();
+    for name in names {
+        let path = dir.join(name);
+        match (root.file_kind(&path), path.to_str()) {
+            (Ok(FileKind::Directory), _) => dirs.push(path),
+            (Ok(FileKind::File), Some(name)) => files.push(name.to_owned()),
+            (Ok(FileKind::File), None) => unreadable(&path, "its name is not UTF-8".into()),
+            (Ok(_), _) => unreadable(&path, "it is not a regular file, and no export has such a thing".into()),
+            (Err(error), _) => unreadable(&path, error.to_string()),
+        }
+    }
+    for dir in dirs {
+        list_files(root, &dir, files, findings);
+    }
+}
+
+fn hash_file(root: RootDir<'_>, path: &str, progress: &dyn Progress) -> Result<(String, u64), std::io::Error> {
+    let file = root.open(path).map_err(|error| error.source)?;
+    let mut file = file.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?;
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((to_hex(&hash.finalize()), bytes));
+        }
+        hash.update(buffer.get(..n).unwrap_or_default());
+        bytes += n as u64;
+        progress.advance_by(n as u64);
+    }
+}
+
+/// Whether a file is a signature or an envelope beside a listed statement.
+fn is_signature_of(path: &str, listed: &BTreeMap<String, String>) -> bool {
+    let of_statement = SIGNATURE_SUFFIXES.iter().find_map(|suffix| path.strip_suffix(suffix)).map(str::to_owned);
+    let of_envelope = || path.strip_suffix(ENVELOPE_SUFFIX).map(|stem| format!("{stem}{STATEMENT_SUFFIX}"));
+    of_statement
+        .or_else(of_envelope)
+        .is_some_and(|statement| is_statement(&statement) && listed.contains_key(&statement))
+}
+
+fn is_statement(path: &str) -> bool {
+    path.starts_with(&format!("{PROVENANCE}/")) && path.ends_with(STATEMENT_SUFFIX)
+}
+
+/// Every statement against the files of its run, and every run against the statements.
+fn check_statements(
+    root: RootDir<'_>,
+    found: &BTreeMap<String, String>,
+    present: &BTreeSet<String>,
+    without: &[String],
+    report: &mut ExportReport,
+) {
+    let mut runs: BTreeMap<RunKey, BTreeMap<String, String>> = BTreeMap::new();
+    for (path, sha256) in found {
+        let mut parts = path.splitn(3, '/');
+        if let (Some(experiment), Some(run_id), Some(name)) = (parts.next(), parts.next(), parts.next())
+            && experiment != PROVENANCE
+            && let Ok(run) = RunKey::new(experiment, run_id)
+        {
+            runs.entry(run).or_default().insert(name.to_owned(), sha256.clone());
+        }
+    }
+    for path in found.keys().filter(|path| is_statement(path)) {
+        let has_signature = SIGNATURE_SUFFIXES.iter().any(|suffix| present.contains(&format!("{path}{suffix}")));
+        if has_signature {
+            report.signed.push(path.clone())
+        } else {
+            report.unsigned.push(path.clone())
+        }
+        let statement = root.read(path, MAX_LIST).map_err(|error| error.to_string());
+        let statement =
+            statement.and_then(|bytes| parse_statement(&bytes.unwrap_or_default()).map_err(|e| e.to_string()));
+        let statement = match statement {
+            Ok(statement) => statement,
+            Err(why) => {
+                report.push(path, ExportProblem::Statement, why);
+                continue;
+            }
+        };
+        let expected = run_of_statement(path, &statement.run);
+        let Some(run) = expected else {
+            let message = format!("it is the statement of `{}`, which has another place", statement.run);
+            report.push(path, ExportProblem::Statement, message);
+            continue;
+        };
+        let files = runs.get(&run).cloned().unwrap_or_default();
+        for finding in check_statement(&statement, path, &run, &files) {
+            let name = finding.file.strip_prefix(&format!("{run}/")).unwrap_or_default();
+            if finding.problem == AttestationProblem::Missing && without.iter().any(|left_out| left_out == name) {
+                report.left_out.push(finding.file);
+            // One fault, one finding: what differs from the list is reported already.
+            } else if report.findings.iter().all(|known| known.file != finding.file) {
+                report.push(&finding.file, ExportProblem::Statement, finding.message);
+            }
+        }
+        report.runs.insert(run);
+    }
+    let runs: Vec<RunKey> = runs.into_keys().filter(|run| !report.runs.contains(run)).collect();
+    for run in runs {
+        let message = "no statement names its files, so nothing shows that they are all of the run".to_owned();
+        report.push(&format!("{run}/"), ExportProblem::NoStatement, message);
+    }
+}
+
+/// The run that a statement at this path is of: the only one's is `provenance/run…`, others have the run's name.
+fn run_of_statement(path: &str, said: &str) -> Option<RunKey> {
+    let stem = path.strip_prefix(PROVENANCE)?.strip_prefix('/')?.strip_suffix(STATEMENT_SUFFIX)?;
+    (stem == "run" || stem == said).then(|| said.parse().ok()).flatten()
+}
