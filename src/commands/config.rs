@@ -1,24 +1,32 @@
 //! `capture-hook config`: settings, read and changed, comments kept.
 
+mod edit;
+mod settings;
+
 use std::path::PathBuf;
 
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use toml_edit::{DocumentMut, Item, Table};
+use toml_edit::DocumentMut;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
-use crate::output::json::{SettingJson, SettingValueJson, SettingsJson};
+use crate::output::json::{SettingJson, SettingsJson};
 use crate::output::table::{ColumnStyle, TextTable as Rows};
+use crate::project::config::dataset::DatasetConfig;
+use crate::project::config::licenses::{find_license, suggest_license};
 use crate::project::config::{Config, FILE};
-use crate::project::pins::{pin_key, read_pinned_schemas};
+use crate::project::pins::read_pinned_schemas;
 use crate::project::{PIPELINE_FILE, Project};
 use crate::run::include;
 use crate::setup::include::add_include_dependency;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::process::shell_quote;
-use crate::support::text::find_near;
 use crate::{setup, validate};
+use edit::set_value;
+use settings::{
+    Setting, SettingType, describe_setting, display_short, display_value, find_setting, known_settings,
+    setting_candidates,
+};
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +39,9 @@ Examples:
   capture-hook config set validate.ignore unknown_field,time_goes_back
   capture-hook config set ingest.include '*.mp4,video/**'
   capture-hook config set experiments.cartpole.schema schemas/cartpole.json
+  capture-hook config list dataset                 what exports say of the dataset
+  capture-hook config set dataset.license CC-BY-4.0
+  capture-hook config set dataset.creators 'Example, Ada (0000-0002-1825-0097); Sample, Bo'
 
 Settings are in capture-hook.toml in the project's root. Commit it to share them with your team.
 No setting there names a program to run; the dvc program is set by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
@@ -55,133 +66,15 @@ enum ConfigAction {
         /// Its new value; commas between the items of a list.
         value: String,
     },
-    /// Print every setting with its value and the source of the value.
-    List,
+    /// Print the settings with their values and the sources of the values.
+    List {
+        /// Only those that begin with this, unset ones too, such as `dataset`.
+        section: Option<String>,
+    },
 }
 
-/// What a setting holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SettingType {
-    Text,
-    Flag,
-    Bytes,
-    List,
-}
-
-/// A setting that exists.
-struct SettingSpec {
-    key: &'static str,
-    kind: SettingType,
-    about: &'static str,
-    value: fn(&Config) -> SettingValueJson,
-}
-
-const SETTINGS: &[SettingSpec] = &[
-    SettingSpec {
-        key: "engine",
-        kind: SettingType::Text,
-        about: "who versions the dataset: dvc, native",
-        // The name of the variant in lower case is the spelling in the file.
-        value: |c| SettingValueJson::Text(format!("{:?}", c.engine).to_lowercase()),
-    },
-    SettingSpec {
-        key: "results_dir",
-        kind: SettingType::Text,
-        about: "where recorders write runs",
-        value: |c| SettingValueJson::Text(c.results_dir.clone()),
-    },
-    SettingSpec {
-        key: include::SETTING_KEY,
-        kind: SettingType::List,
-        about: "other files that go into the dataset",
-        value: |c| SettingValueJson::List(c.ingest.include.patterns().to_vec()),
-    },
-    SettingSpec {
-        key: "pull.auto",
-        kind: SettingType::Flag,
-        about: "checkout and merge fetch data",
-        value: |c| SettingValueJson::Flag(c.pull.auto),
-    },
-    SettingSpec {
-        key: "pull.max_bytes",
-        kind: SettingType::Bytes,
-        about: "the most bytes that hooks fetch",
-        value: |c| SettingValueJson::Bytes(c.pull.max_bytes),
-    },
-    SettingSpec {
-        key: "push.policy",
-        kind: SettingType::Text,
-        about: "unsent data: strict, warn, off",
-        value: |c| SettingValueJson::Text(format!("{:?}", c.push.policy).to_lowercase()),
-    },
-    SettingSpec {
-        key: "validate.ignore",
-        kind: SettingType::List,
-        about: "finding codes that do not count",
-        value: |c| SettingValueJson::List(c.validate.ignore.clone()),
-    },
-    SettingSpec {
-        key: "validate.deny",
-        kind: SettingType::List,
-        about: "warning codes that count as errors",
-        value: |c| SettingValueJson::List(c.validate.deny.clone()),
-    },
-];
-
-/// A setting by its key.
-#[derive(Clone, Copy)]
-enum Setting<'a> {
-    /// One that always exists.
-    Known(&'static SettingSpec),
-    /// `experiments.NAME.schema`, by the experiment's name.
-    ExperimentSchema(&'a str),
-}
-
-impl Setting<'_> {
-    fn key(&self) -> String {
-        match self {
-            Self::Known(spec) => spec.key.to_owned(),
-            Self::ExperimentSchema(experiment) => pin_key(experiment),
-        }
-    }
-
-    /// The keys in the file, outermost first. An experiment's name can have dots in it.
-    fn path(&self) -> Vec<&str> {
-        match self {
-            Self::Known(spec) => spec.key.split('.').collect(),
-            Self::ExperimentSchema(experiment) => vec!["experiments", experiment, "schema"],
-        }
-    }
-
-    fn kind(&self) -> SettingType {
-        match self {
-            Self::Known(spec) => spec.kind,
-            Self::ExperimentSchema(_) => SettingType::Text,
-        }
-    }
-
-    fn about(&self) -> &'static str {
-        match self {
-            Self::Known(spec) => spec.about,
-            Self::ExperimentSchema(_) => "the schema that each run must satisfy",
-        }
-    }
-
-    fn value(&self, config: &Config) -> SettingValueJson {
-        match self {
-            Self::Known(spec) => (spec.value)(config),
-            Self::ExperimentSchema(experiment) => {
-                let schema = config.experiments.get(*experiment).and_then(|settings| settings.schema.clone());
-                SettingValueJson::Text(schema.unwrap_or_default())
-            }
-        }
-    }
-}
-
-/// Candidates for the name of a setting.
-fn setting_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| SETTINGS.iter().map(|spec| CompletionCandidate::new(spec.key)).collect())
-}
+/// What the keys begin with that say what the dataset is.
+const DATASET_PREFIX: &str = "dataset.";
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
@@ -192,21 +85,32 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8")))?;
     match &args.action {
-        ConfigAction::List => list_settings(app, &text)?,
+        ConfigAction::List { section } => list_settings(app, &text, section.as_deref())?,
         ConfigAction::Get { key } => get_setting(app, &text, key)?,
         ConfigAction::Set { key, value } => set_setting(app, files, &text, key, value)?,
     }
     Ok(CommandOutcome::Done)
 }
 
-fn list_settings(app: &App, text: &str) -> Result<(), Error> {
+fn list_settings(app: &App, text: &str, section: Option<&str>) -> Result<(), Error> {
     let (config, document) = parse_settings(text)?;
-    let known = SETTINGS.iter().map(Setting::Known);
+    let known = known_settings().map(Setting::Known);
     let pinned = config.experiments.keys().map(|experiment| Setting::ExperimentSchema(experiment));
-    let settings: Vec<SettingJson> =
-        known.chain(pinned).map(|setting| describe_setting(&setting, &config, &document)).collect();
+    let is_listed = |key: &str| match section.map(|section| section.trim_end_matches('.')) {
+        Some(section) => key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        None => true,
+    };
+    let settings: Vec<(SettingJson, SettingType)> = known
+        .chain(pinned)
+        .filter(|setting| is_listed(&setting.key()))
+        .map(|setting| (describe_setting(&setting, &config, &document), setting.kind()))
+        .collect();
+    if let Some(section) = section.filter(|_| settings.is_empty()) {
+        // Says which setting was probably meant.
+        find_setting(section)?;
+    }
     if app.ui.json() {
-        app.ui.print_json(&SettingsJson { settings });
+        app.ui.print_json(&SettingsJson { settings: settings.into_iter().map(|(setting, _)| setting).collect() });
         return Ok(());
     }
     let columns = [
@@ -216,8 +120,16 @@ fn list_settings(app: &App, text: &str) -> Result<(), Error> {
         ColumnStyle::Shrink("WHAT FOR"),
     ];
     let mut rows = Rows::new(columns);
-    for s in &settings {
-        rows.push_row([s.key.as_str().into(), display_value(&s.value).into(), s.source.into(), s.about.into()]);
+    // Needed by exports alone: those that are not set would hide the others.
+    let is_folded =
+        |setting: &SettingJson| section.is_none() && setting.source != FILE && setting.key.starts_with(DATASET_PREFIX);
+    for (s, kind) in settings.iter().filter(|(setting, _)| !is_folded(setting)) {
+        rows.push_row([s.key.as_str().into(), display_short(&s.value, *kind).into(), s.source.into(), s.about.into()]);
+    }
+    let folded = settings.iter().filter(|(setting, _)| is_folded(setting)).count();
+    if folded > 0 {
+        let about = "for exports: `config list dataset`";
+        rows.push_row(["dataset.…".into(), format!("({folded} not set)").into(), "default".into(), about.into()]);
     }
     app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
     Ok(())
@@ -225,12 +137,13 @@ fn list_settings(app: &App, text: &str) -> Result<(), Error> {
 
 fn get_setting(app: &App, text: &str, key: &str) -> Result<(), Error> {
     let setting = find_setting(key)?;
+    let kind = setting.kind();
     let (config, document) = parse_settings(text)?;
     let setting = describe_setting(&setting, &config, &document);
     if app.ui.json() {
         app.ui.print_json(&SettingsJson { settings: vec![setting] });
     } else {
-        app.ui.print_value(display_value(&setting.value));
+        app.ui.print_value(display_value(&setting.value, kind));
     }
     Ok(())
 }
@@ -238,10 +151,14 @@ fn get_setting(app: &App, text: &str, key: &str) -> Result<(), Error> {
 fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str) -> Result<(), Error> {
     let setting = find_setting(key)?;
     let (before, mut document) = parse_settings(text)?;
-    set_value(&mut document, &setting, value)?;
+    set_value(&mut document, &setting, value, &before.dataset.creators)?;
     let new = document.to_string();
     // Before the first write: a file that is not valid would fail in every command that reads it.
     let config = Config::parse(&new).map_err(|error| {
+        if key.starts_with(DATASET_PREFIX) {
+            // The reason names the value, without a password.
+            return Error::new(ExitKind::Usage, "invalid_value", format!("{key}: {}", error.message));
+        }
         let message = format!("`{value}` is not a valid value for {key}: {}", error.message);
         Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", setting.about()))
     })?;
@@ -271,10 +188,13 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
     if app.ui.json() {
         app.ui.print_json(&SettingsJson { settings: vec![describe_setting(&setting, &config, &document)] });
     } else {
-        let (old, new) = (display_value(&setting.value(&before)), display_value(&setting.value(&config)));
-        app.ui.print_line(&format!("{key}: {old} -> {new}"));
+        let shown = |config: &Config| display_short(&setting.value(config), setting.kind());
+        app.ui.print_line(&format!("{key}: {} -> {}", shown(&before), shown(&config)));
         if let Some(step) = &ignored {
             app.ui.status(&format!("{}: {}", step.what, step.note));
+        }
+        if let Some(hint) = license_hint(key, &config.dataset) {
+            app.ui.hint(&hint);
         }
         let also = dvc_yaml.map(|_| PIPELINE_FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
         let pinned = Some(value).filter(|file| matches!(setting, Setting::ExperimentSchema(_)) && !file.is_empty());
@@ -282,6 +202,16 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
         app.ui.hint(&format!("share it with your team: `git add {changed}`, then commit"));
     }
     Ok(())
+}
+
+/// What else a licence needs that is not known here.
+fn license_hint(key: &str, dataset: &DatasetConfig) -> Option<String> {
+    let id = dataset.license.as_deref().filter(|_| key == "dataset.license" && dataset.license_url.is_none())?;
+    if find_license(id).is_some() {
+        return None;
+    }
+    let near = suggest_license(id).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("this licence is not known here: set dataset.license_url, too, to the page with its terms{near}"))
 }
 
 /// Where the settings lie: at the project's root, in a repository without DVC at its top.
@@ -301,124 +231,6 @@ fn parse_settings(text: &str) -> Result<(Config, DocumentMut), Error> {
     Ok((config, document))
 }
 
-fn find_setting(key: &str) -> Result<Setting<'_>, Error> {
-    if let Some(spec) = SETTINGS.iter().find(|spec| spec.key == key) {
-        return Ok(Setting::Known(spec));
-    }
-    let of_experiment = key.strip_prefix("experiments.").and_then(|rest| rest.rsplit_once('.'));
-    if let Some((experiment, "schema")) = of_experiment.filter(|(experiment, _)| !experiment.is_empty()) {
-        return Ok(Setting::ExperimentSchema(experiment));
-    }
-    let spellings = SETTINGS.iter().flat_map(|spec| {
-        // The last part alone is a likely way to type a setting: `max_bytes` for `pull.max_bytes`.
-        let last = spec.key.rsplit('.').next().unwrap_or(spec.key);
-        [(spec.key, spec.key), (last, spec.key)]
-    });
-    let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
-    if let Some((experiment, _)) = of_experiment {
-        error = error.hint(format!("did you mean `{}`?", pin_key(experiment)));
-    } else if let Some(near) = find_near(key, spellings).first() {
-        error = error.hint(format!("did you mean `{near}`?"));
-    }
-    Err(error.hint("see every setting: `capture-hook config list`"))
-}
-
-fn describe_setting(setting: &Setting<'_>, config: &Config, document: &DocumentMut) -> SettingJson {
-    let mut item: Option<&Item> = Some(document.as_item());
-    for part in setting.path() {
-        item = item.and_then(|item| item.get(part));
-    }
-    SettingJson {
-        key: setting.key(),
-        value: setting.value(config),
-        source: if item.is_some_and(|item| !item.is_none()) { FILE } else { "default" },
-        default: setting.value(&Config::default()),
-        about: setting.about(),
-    }
-}
-
-/// Puts a value into the document, in its old place or in its section. Comments are kept.
-fn set_value(document: &mut DocumentMut, setting: &Setting<'_>, value: &str) -> Result<(), Error> {
-    let invalid_value = |expected: &str| {
-        Error::new(
-            ExitKind::Usage,
-            "invalid_value",
-            format!("`{value}` is not a valid value for {}: {expected}", setting.key()),
-        )
-    };
-    let new = match setting.kind() {
-        SettingType::Text => toml_edit::Value::from(value),
-        SettingType::Flag => match value {
-            "true" | "yes" | "on" => true.into(),
-            "false" | "no" | "off" => false.into(),
-            _ => return Err(invalid_value("true or false")),
-        },
-        SettingType::Bytes => {
-            parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
-        }
-        SettingType::List => {
-            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
-            toml_edit::Value::Array(items.collect())
-        }
-    };
-    let path = setting.path();
-    let Some((name, sections)) = path.split_last() else { return Ok(()) };
-    let mut table = document.as_table_mut() as &mut dyn toml_edit::TableLike;
-    for (depth, section) in sections.iter().enumerate() {
-        let item = table.entry(section).or_insert_with(|| {
-            let mut section = Table::new();
-            // `[experiments.cartpole]` needs no `[experiments]` above it.
-            section.set_implicit(depth + 1 < sections.len());
-            Item::Table(section)
-        });
-        table = item.as_table_like_mut().ok_or_else(|| invalid_value("its section is not a table"))?;
-    }
-    match table.get_mut(name).and_then(Item::as_value_mut) {
-        Some(old) => {
-            // The decor is the spaces around the value and the comment after it.
-            let decor = old.decor().clone();
-            *old = new;
-            *old.decor_mut() = decor;
-        }
-        None => {
-            table.insert(name, Item::Value(new));
-        }
-    }
-    Ok(())
-}
-
-/// `5000000`, `500MB`, `2GiB`; at most what TOML's integers hold.
-fn parse_bytes(text: &str) -> Option<i64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        // One letter alone counts in steps of 1024, as in git's settings.
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "t" | "tib" => 1 << 40,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        _ => return None,
-    };
-    // Fails only if there are no digits or too many; for both, the caller explains what is expected.
-    number.parse::<i64>().ok()?.checked_mul(factor)
-}
-
-fn display_value(value: &SettingValueJson) -> String {
-    match value {
-        SettingValueJson::Text(text) if text.is_empty() => "(none)".into(),
-        SettingValueJson::Text(text) => text.clone(),
-        SettingValueJson::Flag(flag) => flag.to_string(),
-        SettingValueJson::Bytes(bytes) => bytes.to_string(),
-        SettingValueJson::List(items) if items.is_empty() => "(none)".into(),
-        SettingValueJson::List(items) => items.join(","),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -426,7 +238,8 @@ mod tests {
 
     fn text_after_set(text: &str, key: &str, value: &str) -> String {
         let (_, mut document) = parse_settings(text).unwrap();
-        set_value(&mut document, &find_setting(key).unwrap(), value).unwrap();
+        let creators = Config::parse(text).unwrap().dataset.creators;
+        set_value(&mut document, &find_setting(key).unwrap(), value, &creators).unwrap();
         document.to_string()
     }
 
@@ -456,19 +269,62 @@ mod tests {
     }
 
     #[test]
+    fn creators_stay_as_they_are_listed() {
+        let ada = "Example, Ada (0000-0002-1825-0097)";
+        let one = text_after_set("[dataset]\ntitle = 'x'\n", "dataset.creators", ada);
+        let entry = "{ given = \"Ada\", family = \"Example\", orcid = \"https://orcid.org/0000-0002-1825-0097\" }";
+        assert_eq!(one, format!("[dataset]\ntitle = 'x'\ncreators = [{entry}]\n"));
+        let two = text_after_set("", "dataset.creators", &format!("{ada}; Bo"));
+        assert_eq!(two, format!("[dataset]\ncreators = [\n    {entry},\n    {{ name = \"Bo\" }},\n]\n"));
+        // An entry that says the same keeps its spelling and its comment.
+        let own = "[dataset]\ncreators = [ # all\n  # first\n  {family='Example',given='Ada',orcid='0000-0002-1825-0097'},\n  {name='Bo'}, # second\n] # end\n";
+        let added = text_after_set(own, "dataset.creators", &format!("{ada}; Cy"));
+        assert_eq!(added, own.replace("{name='Bo'}, # second", "  { name = \"Cy\" }, # second"));
+    }
+
+    #[test]
+    fn creators_in_tables_stay_in_tables() {
+        let own = "[dataset]\n# ours\n[[dataset.creators]] # first\nname = 'Ada' # A\n[[dataset.creators]]\nname = 'Bo'\n[push]\npolicy = 'off'\n";
+        let added = text_after_set(own, "dataset.creators", "Ada; Cy");
+        assert_eq!(added, own.replace("[[dataset.creators]]\nname = 'Bo'", "\n[[dataset.creators]]\nname = \"Cy\""));
+        let none = text_after_set(own, "dataset.creators", "");
+        assert_eq!(none, "[dataset]\n[push]\npolicy = 'off'\n");
+    }
+
+    #[test]
+    fn a_publisher_is_a_section_or_stays_in_its_line() {
+        let new = text_after_set("[dataset]\ntitle = 'x'\n", "dataset.publisher.name", "X");
+        assert_eq!(new, "[dataset]\ntitle = 'x'\n\n[dataset.publisher]\nname = \"X\"\n");
+        let titled = text_after_set(&text_after_set("", "dataset.publisher.name", "X"), "dataset.title", "T");
+        assert_eq!(parse_settings(&titled).unwrap().0.dataset.title.as_deref(), Some("T"), "{titled}");
+        let inline = text_after_set("[dataset]\npublisher = {name = 'x'} # us\n", "dataset.publisher.url", "https://x");
+        assert_eq!(inline, "[dataset]\npublisher = {name = 'x', url = \"https://x\" } # us\n");
+    }
+
+    #[test]
     fn a_mistyped_setting_is_refused_with_a_suggestion() {
         let error = find_setting("push.polcy").err().unwrap();
         assert_eq!((error.exit_kind(), error.hints()[0].as_str()), (ExitKind::Usage, "did you mean `push.policy`?"));
-        assert_eq!(find_setting("max_bites").err().unwrap().hints()[0], "did you mean `pull.max_bytes`?");
+        for (typed, hint) in [
+            ("max_bites", "did you mean `pull.max_bytes`?"),
+            ("dataset.licence", "did you mean `dataset.license`?"),
+            ("publisher.nam", "did you mean `dataset.publisher.name`?"),
+            ("dataset.creators.1.orcid", "all creators are one setting: `capture-hook config get dataset.creators`"),
+        ] {
+            assert_eq!(find_setting(typed).err().unwrap().hints()[0], hint);
+        }
     }
 
     #[test]
     fn every_setting_is_known() {
         // Each key of the settings' own Debug form has an entry.
         let all = "engine = \"native\"\nresults_dir = \"r\"\n[pull]\nauto = false\nmax_bytes = 1\n[push]\npolicy = \"off\"\n\
-                   [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n";
+                   [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n\
+                   [dataset]\ntitle = 'x'\ndescription = 'x'\nlicense = 'MIT'\nlicense_url = 'https://x'\nversion = '2.0.0'\n\
+                   url = 'https://x'\nrepository = 'https://x'\nkeywords = ['x']\ncreators = [{name = 'x'}]\n\
+                   publisher = {name = 'x', url = 'https://x', ror = '03f0f6041'}\nsimulator = {name = 'x', url = 'https://x'}\n";
         let (config, document) = parse_settings(all).unwrap();
-        for spec in SETTINGS {
+        for spec in known_settings() {
             let setting = describe_setting(&Setting::Known(spec), &config, &document);
             assert_eq!(setting.source, FILE, "{}", spec.key);
             assert_ne!(setting.value, setting.default, "{}", spec.key);

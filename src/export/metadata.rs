@@ -100,7 +100,7 @@ pub struct MetadataFlags {
     pub license: Option<String>,
     /// `--creator`, each the text of one person or of several.
     pub creators: Vec<String>,
-    /// `--version`
+    /// `--dataset-version`
     pub version: Option<String>,
     /// `--date-published`, `YYYY-MM-DD`.
     pub date_published: Option<String>,
@@ -132,7 +132,7 @@ pub fn read_dataset_metadata(project: &Project, flags: &MetadataFlags) -> Result
             let mut warnings = committed.warnings;
             if changed.ok().as_ref() != Some(&metadata) {
                 warnings.push(format!(
-                    "the dataset is described as {FILE} and {} are in HEAD: what is not committed is left out",
+                    "changes of {FILE} or {} that are not committed are left out: exports read both as HEAD has them",
                     citation::FILE
                 ));
             }

@@ -5,6 +5,7 @@
 
 mod commit;
 mod damage;
+mod dataset_settings;
 mod declared;
 mod docs;
 mod engine;

@@ -96,21 +96,16 @@ impl Explain for MetadataError {
                     let note = missing.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
                     format!("set {}: {}{note}", missing.key, command_to_set(missing.key))
                 });
-                let changed = if missing.iter().any(|missing| missing.key == "dataset.creators") {
-                    format!("{FILE} or {}", citation::FILE)
-                } else {
-                    FILE.to_owned()
-                };
-                let commit = format!("then commit {changed}: both are read as committed in HEAD");
+                let commit = format!("commit the changes: exports read {FILE} and {} as HEAD has them", citation::FILE);
                 Setup.code("dataset_incomplete").hints(set).hint(commit)
             }
             Self::Flag { .. } => Usage.code("invalid_value"),
             Self::Citation { key, .. } => Setup
                 .code("invalid_citation")
-                .hint("correct the file and commit it: it is read as committed in HEAD")
+                .hint("correct the file and commit it: exports read it as HEAD has it")
                 .hint(format!("or say it in the settings: {}", command_to_set(key))),
             Self::Settings(error) => {
-                error.explain().hint(format!("{FILE} is read as committed in HEAD: correct it, then commit it"))
+                error.explain().hint(format!("commit a correct {FILE}: exports read it as HEAD has it"))
             }
             Self::Project(error) => error.explain(),
             Self::Git(error) => error.explain(),

@@ -36,7 +36,8 @@ struct TextKey {
 const TITLE: TextKey = TextKey { key: "dataset.title", flag: "--title", cited: "title", check: check_line };
 const DESCRIPTION: TextKey =
     TextKey { key: "dataset.description", flag: "--description", cited: "abstract", check: check_text };
-const VERSION: TextKey = TextKey { key: "dataset.version", flag: "--version", cited: "version", check: check_version };
+const VERSION: TextKey =
+    TextKey { key: "dataset.version", flag: "--dataset-version", cited: "version", check: check_version };
 const URL: TextKey = TextKey { key: "dataset.url", flag: "", cited: "url", check: check_url };
 const REPOSITORY: TextKey = TextKey { key: "dataset.repository", flag: "", cited: "repository-code", check: check_url };
 const LICENSE_URL: TextKey = TextKey { key: "dataset.license_url", flag: "", cited: "license-url", check: check_url };
