@@ -10,6 +10,7 @@ mod declared;
 mod docs;
 mod engine;
 mod env;
+mod export_tables;
 mod faults;
 mod field_behind;
 mod field_clones;

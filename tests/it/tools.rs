@@ -53,6 +53,12 @@ pub fn polars_between() -> PathBuf {
     BIN.get_or_init(|| venv("readers-1.30", &["polars==1.30.0"])).clone()
 }
 
+/// A directory with a Python in it that has what loads an export's tables: Croissant's reader, and Hugging Face's.
+pub fn table_loaders() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| venv("croissant", &["mlcroissant[parquet]==1.1.1", "datasets==5.2.0"])).clone()
+}
+
 /// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
 ///
 /// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so
