@@ -3,8 +3,12 @@
 //! Read through libgit2 if it gives the same answer as git, else by the program. Written to this repository's own file
 //! only, never to the user's.
 
+use std::path::Path;
+
 use crate::git::error::GitError;
-use crate::git::repo::Repo;
+use crate::git::hooks_dir::resolve_links;
+use crate::git::repo::{Repo, read_only_env};
+use crate::support::path::normalize_path;
 
 /// Variables that change settings and that libgit2 does not know: with one of them git itself is asked.
 const OVERRIDES: &[&str] =
@@ -39,6 +43,41 @@ impl Repo {
     pub fn local_config(&self, key: &str) -> Result<Option<String>, GitError> {
         let output = self.query_git(["config", "--local", "--get", key])?;
         Ok(output.success().then(|| output.stdout_text()))
+    }
+
+    /// Returns a setting that names a program, a key or a file, with `~` resolved as git does it. Fails if a file of the
+    /// working tree sets it, which `include.path` makes possible: a clone would choose what is run and who is trusted.
+    pub fn own_path_setting(&self, key: &str) -> Result<Option<String>, GitError> {
+        // `--show-scope` needs git 2.26.
+        let cmd = self.git_cmd(["config", "--show-scope", "--show-origin", "-z", "--type=path", "--get", key]);
+        let output = cmd.run(&read_only_env(self.env()))?;
+        match output.exit {
+            Some(0) => {}
+            Some(1) => return Ok(None),
+            _ => return Err(cmd.to_error(&output).into()),
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut parts = text.split('\0');
+        let (scope, origin, value) = (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        // The user's own file counts wherever it is: a home directory can be a working tree.
+        if matches!(scope, Some("local" | "worktree"))
+            && let Some(file) = origin.strip_prefix("file:")
+            && self.is_in_work_tree(Path::new(file))
+        {
+            let file = normalize_path(Path::new(file));
+            return Err(GitError::SettingOfRepository { key: key.to_owned(), file });
+        }
+        Ok(Some(value.to_owned()))
+    }
+
+    /// Whether a path is in the working tree and not in git's own directory: its content can come from a clone. A
+    /// relative path is one of the working tree's top.
+    #[must_use]
+    pub fn is_in_work_tree(&self, path: &Path) -> bool {
+        let Some(top) = self.work_tree.as_deref() else { return false };
+        let path = resolve_links(&top.join(path));
+        let is_in = |dir: &Path| path.starts_with(resolve_links(dir));
+        is_in(top) && !is_in(&self.git_dir) && !is_in(&self.common_dir)
     }
 
     /// Writes a setting into this repository's own file unless it has the value already. Returns whether it wrote.

@@ -67,6 +67,14 @@ pub enum GitError {
         /// The existing tag.
         by: String,
     },
+    /// A file of the working tree sets what only the user may set: which program is run, or who is trusted.
+    #[error("{} sets git's `{key}`, and it is a file of this repository", file.display())]
+    SettingOfRepository {
+        /// The setting.
+        key: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// A git call failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
@@ -112,6 +120,9 @@ impl Explain for GitError {
                     .code("tag_in_the_way")
                     .hint(format!("rename the tag, for example to {new}: `git tag {new} {old} && git tag -d {old}`"))
             }
+            Self::SettingOfRepository { .. } => Setup
+                .code("setting_of_repository")
+                .hint("remove the line, or the setting that reads the file: `git config --show-origin --get-all include.path`"),
             Self::Program(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }

@@ -66,7 +66,7 @@ impl Repo {
 }
 
 /// Returns the path with links resolved as far as it exists.
-fn resolve_links(path: &Path) -> PathBuf {
+pub(super) fn resolve_links(path: &Path) -> PathBuf {
     let mut missing = Vec::new();
     let mut at = path;
     loop {
