@@ -4,7 +4,11 @@
 //! DataCite, an in-toto statement for each run, and SHA256SUMS. The same data version, commit, settings and version of
 //! capture-hook give the same bytes.
 
+pub mod agent;
+pub mod attest;
+pub mod attestation;
 pub mod attested;
+pub mod attested_run;
 pub mod card;
 pub mod cff;
 pub mod citation;
@@ -12,6 +16,7 @@ pub mod copy;
 pub mod croissant;
 pub mod datacite;
 pub mod documents;
+pub mod dsse;
 pub mod error;
 pub mod gather;
 pub mod media;
@@ -19,6 +24,8 @@ pub mod metadata;
 pub mod ro_crate;
 pub mod select;
 pub mod set;
+pub mod sign;
+pub mod ssh_format;
 pub mod statement;
 pub mod tables;
 pub mod tree;
