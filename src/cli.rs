@@ -94,6 +94,8 @@ pub enum CliCommand {
     Export(commands::export::Args),
     /// Verify data against manifests and dvc.lock, byte by byte.
     Verify(commands::verify::Args),
+    /// Sign a statement of a run's files and origin, with the key that signs your commits.
+    Attest(commands::attest::Args),
     /// Draw a run: trajectories, reward and distance.
     Plot(commands::plot::Args),
     /// Show what is set up, what is missing, and how to fix it.
@@ -250,6 +252,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Get(args) => commands::get::run(&app, &args),
         CliCommand::Export(args) => commands::export::run(&app, &args),
         CliCommand::Verify(args) => commands::verify::run(&app, &args),
+        CliCommand::Attest(args) => commands::attest::run(&app, &args),
         CliCommand::Plot(args) => commands::plot::run(&app, &args),
         CliCommand::Doctor(args) => commands::doctor::run(&app, &args),
         CliCommand::Config(args) => commands::config::run(&app, &args),

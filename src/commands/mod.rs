@@ -1,5 +1,6 @@
 //! One file per command: its arguments and `run`. A command never calls another; what they share is in a lower room.
 
+pub mod attest;
 pub mod check;
 pub mod complete;
 pub mod completions;

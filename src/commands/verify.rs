@@ -1,8 +1,10 @@
 //! `capture-hook verify`: data against manifests and `dvc.lock`, byte by byte; or an export.
 
+mod attestation;
 mod export;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 
@@ -30,6 +32,7 @@ Examples:
   capture-hook verify nav/r1 nav/r2          only these runs
   capture-hook verify --rev v1.0             the cached data of a revision, without touching the workspace
   capture-hook verify DIR                    an export: every file, every statement, nothing left over
+  capture-hook verify --attestation nav/r1   who signed the run's statement, and that every byte is as it says
 
 Every byte is read. The exit code is 1 if a file is missing, extra or changed, if a manifest disagrees, or if a parquet file
 has other rows than the JSON lines; it is 3 if none of the data is in this clone.")]
@@ -43,10 +46,19 @@ pub struct Args {
     /// Of an export, accept that this file was left out of its runs; can be given several times.
     #[arg(long, value_name = "FILE", requires = "runs")]
     without: Vec<String>,
+    /// Verify the signed statement of this run, and the run's files against it.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["runs", "rev"], add = complete::run_and_tag_candidates())]
+    attestation: Option<String>,
+    /// Who may sign with an SSH key [default: the file that git's gpg.ssh.allowedSignersFile names].
+    #[arg(long, value_name = "FILE", requires = "attestation")]
+    allowed_signers: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    if let Some(query) = &args.attestation {
+        return attestation::verify_attestation(app, query, args.allowed_signers.as_deref());
+    }
     if let ([dir], None) = (args.runs.as_slice(), &args.rev)
         && (is_export(&app.cwd.join(dir)) || !args.without.is_empty())
     {

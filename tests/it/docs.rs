@@ -45,7 +45,7 @@ fn every_shown_command_prints_what_is_shown() {
 fn links_between_pages_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for dir in [root.to_owned(), root.join("docs")] {
+    for dir in [root.to_owned(), root.join("docs"), root.join("docs/run"), root.join("docs/workstation")] {
         for page in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
             if page.extension().is_none_or(|e| e != "md") {
                 continue;

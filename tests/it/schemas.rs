@@ -38,6 +38,7 @@ sys.exit(bad > 0)
 #[test]
 fn every_json_output_fits_its_schema() {
     let env = TestEnv::two_runs();
+    env.attested_by_ssh();
     let mut pairs = Vec::new();
     let mut ask = |schema: &'static str, args: &[&str]| {
         let output = env.hook([&["--json"], args].concat());
@@ -59,6 +60,9 @@ fn every_json_output_fits_its_schema() {
     ask("check", &["check", "--remote"]);
     ask("verify", &["verify"]);
     ask("verify", &["verify", "--rev", "HEAD~1"]);
+    ask("attest", &["attest", FIRST]);
+    ask("attest", &["attest", FIRST, "--dsse"]);
+    ask("verify-attestation", &["verify", "--attestation", FIRST]);
     ask("get", &["get", FIRST, "-o", "../got"]);
     let described = ["--title", "T", "--description", "D", "--license", "CC0-1.0", "--creator", "Ada Example"];
     ask("export", &[&["export", FIRST, "-o", "../export"][..], &described].concat());
@@ -116,6 +120,7 @@ fn every_json_output_fits_its_schema() {
     ask("error", &["publish", "no-such-run"]);
     fs::remove_file(env.repo("data/captures").join(FIRST).join("run.json")).unwrap();
     ask("verify", &["verify"]);
+    ask("verify-attestation", &["verify", "--attestation", FIRST]);
     fits(&env, &pairs);
     // None is left out: every schema was asked for, and every command has one but those that print no result.
     let asked: BTreeSet<String> = pairs.iter().map(|(schema, _)| (*schema).to_owned()).collect();

@@ -59,11 +59,52 @@ pub fn table_loaders() -> PathBuf {
     BIN.get_or_init(|| venv("croissant", &["mlcroissant[parquet]==1.1.1", "datasets==5.2.0"])).clone()
 }
 
+/// A directory with a Python in it that has the verifiers of in-toto statements and DSSE envelopes.
+pub fn attestation_verifiers() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    let verifiers =
+        ["in-toto-attestation==0.9.3", "protobuf==7.36.2", "securesystemslib==1.6.0", "cryptography==50.0.2"];
+    BIN.get_or_init(|| venv("attestation", &verifiers)).clone()
+}
+
+/// A directory `node_modules` with sigstore's verifier; `None`, said once, on a machine without Node.js.
+pub fn sigstore_modules() -> Option<PathBuf> {
+    static MODULES: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let has_node = || {
+        let found = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
+        if !found {
+            eprintln!("not run: the verifier in JavaScript, because there is no Node.js");
+        }
+        found
+    };
+    let modules = ["@sigstore/verify@3.1.1", "@sigstore/bundle@4.0.0"];
+    MODULES.get_or_init(|| has_node().then(|| node_modules("sigstore", &modules))).clone()
+}
+
+/// The directory `node_modules` of exactly these packages (and what they need), made as [`venv`] makes its own.
+fn node_modules(name: &str, packages: &[&str]) -> PathBuf {
+    let install = |dir: &Path| {
+        fs::create_dir_all(dir).unwrap();
+        let flags = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
+        must(Command::new("npm").args(flags).arg(dir).args(packages));
+    };
+    installed(name, packages, install).join("node_modules")
+}
+
 /// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
 ///
 /// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so
 /// that several checkouts can share them.
 pub fn venv(name: &str, requirements: &[&str]) -> PathBuf {
+    let install = |dir: &Path| {
+        must(Command::new("python3").args(["-m", "venv"]).arg(dir));
+        must(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--no-input"]).args(requirements));
+    };
+    installed(name, requirements, install).join("bin")
+}
+
+/// A directory that `install` fills once with these packages.
+fn installed(name: &str, requirements: &[&str], install: impl Fn(&Path)) -> PathBuf {
     let root = std::env::var_os("CAPTURE_HOOK_TEST_TOOLS")
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools"), PathBuf::from);
     fs::create_dir_all(&root).unwrap();
@@ -77,12 +118,11 @@ pub fn venv(name: &str, requirements: &[&str]) -> PathBuf {
         if !ready() {
             eprintln!("installing {} into {}", requirements.join(", "), dir.display());
             let _ = fs::remove_dir_all(&dir);
-            must(Command::new("python3").args(["-m", "venv"]).arg(&dir));
-            must(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--no-input"]).args(requirements));
+            install(&dir);
             fs::write(&stamp, &wanted).unwrap();
         }
     }
-    dir.join("bin")
+    dir
 }
 
 fn must(command: &mut Command) {

@@ -104,6 +104,89 @@ pub struct ExportFindingJson {
     pub message: String,
 }
 
+/// `verify --attestation`
+#[derive(Debug, Serialize)]
+pub struct VerifyAttestationJson {
+    /// Whether there is no finding: a signature is verified, and every byte is as the statement says.
+    pub ok: bool,
+    /// The run.
+    pub run: String,
+    /// The statement's file.
+    pub statement: String,
+    /// The signatures beside it.
+    pub signatures: Vec<AttestationSignatureJson>,
+    /// The DSSE envelope beside it, whose signature is not verified; `null` if there is none.
+    pub envelope: Option<String>,
+    /// Where the run's files were read: `workspace` or `cache`.
+    pub source: &'static str,
+    /// How many files of the run were read.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What is not as the attestation says.
+    pub findings: Vec<AttestationFindingJson>,
+}
+
+/// A signature.
+#[derive(Debug, Serialize)]
+pub struct AttestationSignatureJson {
+    /// Its file.
+    pub file: String,
+    /// `ssh` or `openpgp`.
+    pub scheme: &'static str,
+    /// Whether it is of the statement and by somebody who is trusted.
+    pub verified: bool,
+    /// Who signed; `null` if it is not verified.
+    pub signer: Option<String>,
+    /// The key in words; `null` if it is not verified.
+    pub key: Option<String>,
+}
+
+/// Something that is not as an attestation says.
+#[derive(Debug, Serialize)]
+pub struct AttestationFindingJson {
+    /// The file: one of the run, or of the attestation.
+    pub file: String,
+    /// The problem's stable name.
+    pub problem: &'static str,
+    /// One line for people.
+    pub message: String,
+}
+
+/// `attest`
+#[derive(Debug, Serialize)]
+pub struct AttestJson {
+    /// The run.
+    pub run: String,
+    /// The commit that introduced it.
+    pub commit: String,
+    /// The data version that holds it.
+    pub data_version: String,
+    /// The statement's file.
+    pub statement: String,
+    /// Its signature.
+    pub signature: String,
+    /// The DSSE envelope; `null` without `--dsse`.
+    pub envelope: Option<String>,
+    /// `ssh` or `openpgp`.
+    pub scheme: &'static str,
+    /// The fingerprint of the key that signed.
+    pub key: String,
+    /// How many files of the run the statement names.
+    pub subjects: usize,
+    /// What became of each file.
+    pub files: Vec<AttestedFileJson>,
+}
+
+/// A file of an attestation.
+#[derive(Debug, Serialize)]
+pub struct AttestedFileJson {
+    /// The file.
+    pub path: String,
+    /// `new`, `replaced`, `unchanged`, `removed`.
+    pub change: &'static str,
+}
+
 /// `publish`
 #[derive(Debug, Serialize)]
 pub struct PublishJson {

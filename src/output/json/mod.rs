@@ -11,8 +11,9 @@ mod schema;
 mod setup;
 
 pub use data::{
-    ExportFindingJson, ExportJson, GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson,
-    VerifyExportJson, VerifyFindingJson, VerifyJson,
+    AttestJson, AttestationFindingJson, AttestationSignatureJson, AttestedFileJson, ExportFindingJson, ExportJson,
+    GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, VerifyAttestationJson, VerifyExportJson,
+    VerifyFindingJson, VerifyJson,
 };
 pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
