@@ -154,6 +154,7 @@ fn add_versions(set: &ExportSet, graph: &mut EntityGraph) -> Vec<String> {
         1 => format!("#{name}"),
         _ => format!("#{name}-{value}"),
     };
+    let commit_count = tags.len();
     let mut identifiers = Vec::new();
     for version in &versions {
         let id = id_of("data-version", version, versions.len());
@@ -166,7 +167,7 @@ fn add_versions(set: &ExportSet, graph: &mut EntityGraph) -> Vec<String> {
         identifiers.push(id);
     }
     for (commit, tags) in &tags {
-        let id = id_of("git-commit", commit, tags.len());
+        let id = id_of("git-commit", commit, commit_count);
         let entity = Entity::new(id.as_str(), "PropertyValue")
             .with("name", "git commit")
             .with("description", "The commit that introduced the run")

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::entity::{Entity, EntityGraph, encode_path, format_time};
 use super::people::People;
-use super::software::{Programs, simulator_name};
+use super::software::Programs;
 use crate::export::media::{RunFiles, is_made_here, media_type_of};
 use crate::export::set::{ExportSet, ExportedRun};
 use crate::support::text::format_plural;
@@ -119,7 +119,7 @@ impl<'a> CrateRun<'a> {
 
     fn simulation(&self, inputs: &[String]) -> Entity {
         let (run, [id, _]) = (self.run, self.action_ids());
-        let name = simulator_name(self.context.set, run);
+        let name = self.context.programs.simulator_name(run);
         let simulator = match &run.simulator.version {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),

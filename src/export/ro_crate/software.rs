@@ -14,6 +14,8 @@ type Release = (Option<String>, Option<String>);
 /// The programs of a crate.
 pub(super) struct Programs<'a> {
     set: &'a ExportSet,
+    /// The simulator of runs whose recorder does not name it.
+    unnamed: Option<&'a str>,
     releases: BTreeMap<String, BTreeSet<Release>>,
     /// The versions of capture-hook.
     versions: BTreeSet<&'a str>,
@@ -22,16 +24,22 @@ pub(super) struct Programs<'a> {
 impl<'a> Programs<'a> {
     /// Collects the programs of a set.
     pub(super) fn of_set(set: &'a ExportSet) -> Self {
-        let mut releases: BTreeMap<String, BTreeSet<Release>> = BTreeMap::new();
+        let versions = set.runs.iter().map(|run| run.checked_by.as_str()).collect();
+        let mut programs = Self { set, unnamed: find_only_simulator(set), releases: BTreeMap::new(), versions };
         for run in &set.runs {
-            releases.entry(simulator_address(set, run)).or_default().insert(release_of(run));
+            programs.releases.entry(programs.simulator_address(run)).or_default().insert(release_of(run));
         }
-        Self { set, releases, versions: set.runs.iter().map(|run| run.checked_by.as_str()).collect() }
+        programs
+    }
+
+    /// The name of the simulator of a run.
+    pub(super) fn simulator_name(&self, run: &'a ExportedRun) -> &'a str {
+        run.simulator.name.as_deref().or(self.unnamed).unwrap_or("unknown simulator")
     }
 
     /// The id of the simulator of a run. Several releases of one simulator are entities of their own.
-    pub(super) fn simulator_id(&self, run: &ExportedRun) -> String {
-        let address = simulator_address(self.set, run);
+    pub(super) fn simulator_id(&self, run: &'a ExportedRun) -> String {
+        let address = self.simulator_address(run);
         if self.releases.get(&address).is_none_or(|releases| releases.len() < 2) {
             return address;
         }
@@ -70,49 +78,50 @@ impl<'a> Programs<'a> {
         }
     }
 
-    fn simulator_entity(&self, run: &ExportedRun) -> Entity {
-        let page = page_of_simulator(self.set, run);
+    fn simulator_entity(&self, run: &'a ExportedRun) -> Entity {
+        let page = self.page_of_simulator(run);
         let description = match page {
             Some(_) => "What recorded the run".to_owned(),
             None => "What recorded the run. No page of it is known: its address leads to the dataset's".to_owned(),
         };
         let version = run.simulator.version.as_deref().or(run.simulator.git_sha.as_deref());
         Entity::new(self.simulator_id(run), "SoftwareApplication")
-            .with("name", simulator_name(self.set, run))
+            .with("name", self.simulator_name(run))
             .with("description", description)
             .with("url", page.unwrap_or_else(|| page_of_dataset(self.set)))
             .with("version", version.unwrap_or("unknown"))
             .with_refs("isBasedOn", run.simulator.git_sha.as_deref().map(commit_id))
     }
-}
 
-/// The name of the simulator of a run.
-pub(super) fn simulator_name<'a>(set: &'a ExportSet, run: &'a ExportedRun) -> &'a str {
-    let configured = || set.metadata.simulator.as_ref().map(|simulator| simulator.name.as_str());
-    run.simulator.name.as_deref().or_else(configured).unwrap_or("unknown simulator")
+    /// The simulator's page, if the settings give it for a simulator of this name.
+    fn page_of_simulator(&self, run: &'a ExportedRun) -> Option<&'a str> {
+        let simulator = self.set.metadata.simulator.as_ref()?;
+        let is_same = self.simulator_name(run).eq_ignore_ascii_case(&simulator.name);
+        simulator.url.as_deref().filter(|url| is_same && is_web_address(url))
+    }
+
+    /// The id of the simulator of a run, whatever its release. The profile recommends an id that begins with `http` and
+    /// refuses a URN, so a simulator without a page gets one below the dataset's.
+    fn simulator_address(&self, run: &'a ExportedRun) -> String {
+        match self.page_of_simulator(run) {
+            Some(page) => encode_address(page),
+            None => {
+                let name = encode_path(self.simulator_name(run));
+                extend_address(&encode_address(page_of_dataset(self.set)), &format!("simulator-{name}"))
+            }
+        }
+    }
 }
 
 fn release_of(run: &ExportedRun) -> Release {
     (run.simulator.version.clone(), run.simulator.git_sha.clone())
 }
 
-/// The simulator's page, if the settings give it for a simulator of this name.
-fn page_of_simulator<'a>(set: &'a ExportSet, run: &ExportedRun) -> Option<&'a str> {
-    let simulator = set.metadata.simulator.as_ref()?;
-    let is_same = run.simulator.name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&simulator.name));
-    simulator.url.as_deref().filter(|url| is_same && is_web_address(url))
-}
-
-/// The id of the simulator of a run, whatever its release. The profile recommends an id that begins with `http` and
-/// refuses a URN, so a simulator without a page gets one below the dataset's.
-fn simulator_address(set: &ExportSet, run: &ExportedRun) -> String {
-    match page_of_simulator(set, run) {
-        Some(page) => encode_address(page),
-        None => {
-            let name = encode_path(simulator_name(set, run));
-            extend_address(&encode_address(page_of_dataset(set)), &format!("simulator-{name}"))
-        }
-    }
+/// The simulator of the settings, if no run names another: then the dataset has only this one.
+fn find_only_simulator(set: &ExportSet) -> Option<&str> {
+    let name = set.metadata.simulator.as_ref()?.name.as_str();
+    let mut named = set.runs.iter().filter_map(|run| run.simulator.name.as_deref());
+    named.all(|other| other.eq_ignore_ascii_case(name)).then_some(name)
 }
 
 fn page_of_dataset(set: &ExportSet) -> &str {

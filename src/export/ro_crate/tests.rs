@@ -159,6 +159,31 @@ fn releases_of_a_simulator_are_programs_of_their_own() {
 }
 
 #[test]
+fn a_run_of_no_named_simulator_is_of_the_settings_only_one() {
+    let name_of = |other: &str| {
+        let mut set = sample_set(&["demo/r1", "demo/r2"]);
+        set.runs[0].simulator.name = None;
+        set.runs[1].simulator.name = Some(other.into());
+        let graph = graph_of(&set);
+        let run = graph.iter().find(|entity| entity["name"] == "Simulation demo/r1").unwrap();
+        entity(&graph, run["instrument"]["@id"].as_str().unwrap())["name"].clone()
+    };
+    assert_eq!(name_of("Plume-Nav-Sim"), "plume-nav-sim");
+    assert_eq!(name_of("other"), "unknown simulator");
+}
+
+#[test]
+fn commits_and_data_versions_are_named_apart_only_if_there_are_several() {
+    let identifiers = |set: &ExportSet| entity(&graph_of(set), "./")["identifier"].clone();
+    let mut set = sample_set(&["demo/r1", "demo/r2"]);
+    assert_eq!(identifiers(&set), json!([{ "@id": "#data-version" }, { "@id": "#git-commit" }]));
+    set.runs[1].commit.id = crate::git::Oid::parse(&"7".repeat(40)).unwrap();
+    set.runs[1].version = "b39899ca078c8e67c0326f71fa1ffdf6.dir".parse().unwrap();
+    assert_eq!(identifiers(&set).as_array().unwrap().len(), 4);
+    assert_eq!(entity(&graph_of(&set), &format!("#git-commit-{}", "7".repeat(40)))["value"], "7".repeat(40));
+}
+
+#[test]
 fn runs_of_equal_manifests_stay_apart() {
     let mut set = sample_set(&["demo/r1", "other/r1"]);
     for run in &mut set.runs {
