@@ -11,6 +11,7 @@ mod declared;
 mod docs;
 mod engine;
 mod env;
+mod export_documents;
 mod export_tables;
 mod faults;
 mod field_behind;
