@@ -8,6 +8,8 @@ use capture_hook::dataset::stage::{RUN_DIR, ResolvedStage, parse_ingest_stage};
 use capture_hook::dvc::file_list::FileList;
 use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::lockfile_text;
+use capture_hook::export::statement::{ParsedStatement, check_statement, parse_statement};
+use capture_hook::export::{dsse, ssh_format};
 use capture_hook::formats::edit::{ParamLeaf, set_param};
 use capture_hook::formats::{ParamsValue, ini};
 use capture_hook::project::config::Config;
@@ -91,4 +93,15 @@ pub fn trailers(bytes: &[u8]) {
     let records = history::parse_trailers(bytes);
     let text: String = records.iter().map(ToString::to_string).collect();
     assert_eq!(history::parse_trailers(text.as_bytes()), records);
+}
+
+/// A file of an attestation: a statement, an envelope or a signature. A statement is one for its own bytes alone: of any run
+/// but its own, something is found.
+pub fn attestation(bytes: &[u8]) -> Option<ParsedStatement> {
+    let _ = ssh_format::PublicKey::of_signature(bytes);
+    let _ = dsse::why_other_payload(bytes, b"{}");
+    let statement = parse_statement(bytes).ok()?;
+    let run = "no-such-experiment/run".parse().expect("it is a run's name");
+    assert!(!check_statement(&statement, "statement", &run, &Default::default()).is_empty());
+    Some(statement)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::env::{CommandOutput, FIRST, PLUME, THIRD, TestEnv, files};
+use crate::env::{CommandOutput, FIRST, PLUME, THIRD, TestEnv, files, schema_of};
 use crate::tools;
 
 mod dsse;
@@ -198,6 +198,46 @@ fn a_run_that_is_not_committed_is_not_attested() {
     ");
     env.hook(["verify", "--attestation", PLUME]).fails(3);
     env.hook(["verify", "--attestation", "no-such-run"]).fails(3);
+}
+
+/// Runs of every recorder and schema, and names with blanks, `#`, `%` and letters that are not ASCII.
+#[test]
+fn runs_of_every_recorder_and_name_are_attested() {
+    let env = TestEnv::two_runs();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    let key = env.attested_by_ssh();
+    let (odd, declared) = ("a b ü/r#1 50% &'x", "other/r1");
+    env.record_as("ok-pypi010", odd);
+    let schema = schema_of(&[("x", r#""dtype": "float64""#)]);
+    env.record_declared(declared, Some(&schema), &["\"x\": 0.5", "\"x\": 1"]);
+    env.hook(["publish", "--no-push", odd, declared]).ok();
+    let mut statements = Vec::new();
+    for run in [PLUME, odd, declared] {
+        let output = env.hook(["attest", run, "--dsse"]).ok();
+        let statement = format!("attestations/{run}.intoto.json");
+        assert_eq!(output.stdout, format!("{statement}\n"));
+        env.hook(["verify", "--attestation", run]).ok();
+        let allowed = env.path("home/allowed_signers");
+        let line = "ssh-keygen -Y verify -f \"$1\" -I ada@example.org -n git -s \"$2.sig\" < \"$2\"";
+        env.run_in("repo", "sh", ["-c", line, "sh", allowed.to_str().unwrap(), &statement]).ok();
+        statements.push(statement);
+    }
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    assert_eq!(verify_statements(&env, &statements).ok().stdout.lines().count(), 3);
+    // The address and the tag of a published repository, where the tag's name is escaped.
+    let text = fs::read_to_string(env.repo(statements[1])).unwrap();
+    assert!(text.contains("\"uri\":\"swh:1:rev:"), "{text}");
+    let settings = "engine = \"native\"\n[dataset]\nrepository = \"https://example.org/runs.git\"\n";
+    fs::write(env.repo("capture-hook.toml"), settings).unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    env.git(["commit", "-qm", "Say where the repository is"]).ok();
+    env.sign_with_ssh(&key);
+    let output = env.hook(["attest", odd]).ok();
+    assert!(output.stderr.contains("replaced ") && output.stderr.contains("removed "), "{}", output.stderr);
+    let text = fs::read_to_string(env.repo(statements[1])).unwrap();
+    let tag = env.tags().into_iter().find(|tag| tag.starts_with("capture/a")).unwrap();
+    assert!(text.contains(&format!("\"uri\":\"git+https://example.org/runs.git@refs/tags/{tag}\"")), "{text}");
+    verify_statements(&env, &statements).ok();
 }
 
 /// If nothing signs, nothing is written.

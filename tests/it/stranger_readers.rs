@@ -246,6 +246,18 @@ fn settings_and_messages_of_any_bytes_do_no_harm() {
     }
 }
 
+#[test]
+fn attestations_of_any_bytes_do_no_harm() {
+    let (steps, mut dice) = texts(20_000);
+    let mut read = 0;
+    for _ in 0..steps {
+        let times = dice.roll(4);
+        let seed = dice.pick(soup::ATTESTATIONS);
+        read += u64::from(bodies::attestation(&soup::mutated_bytes(&mut dice, seed.as_bytes(), times)).is_some());
+    }
+    assert!(read > steps / 100, "only {read} statements were read");
+}
+
 /// A `dvc` of the user's own that leaves a mark where it is started, having done something first.
 fn own_dvc(env: &TestEnv, first: &str) {
     let real = tools::dvc_bin().join("dvc");

@@ -201,6 +201,14 @@ pub const SETTINGS: &[&str] = &[
     "engine = \"native\"\nresults_dir = 'r'\n[pull]\nmax_bytes = 5\nauto = false\n[validate]\nignore = [\"unknown_field\"]\n",
 ];
 
+/// Statements, envelopes and signatures.
+pub const ATTESTATIONS: &[&str] = &[
+    r#"{"_type":"https://in-toto.io/Statement/v1","predicate":{"buildDefinition":{"buildType":"https://capture-hook.example/run/v1","externalParameters":{"run":"e/r"}},"runDetails":{"builder":{"id":"https://capture-hook.example/workstation/v1"},"metadata":{"invocationId":"e/r"}}},"predicateType":"https://slsa.dev/provenance/v1","subject":[{"digest":{"sha256":"52ff0eca54b5fa6e759d393135d7d33e27d1dfcb6f837f6818eefc4cb8f82671"},"name":"e/r/run.json"}]}"#,
+    r#"{"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": [{"keyid": "SHA256:x", "sig": "eA=="}]}"#,
+    "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgayZIsWec/bANlfpoAPsEJV1mnZ\n\
+     C3xvi8e1ZdJPOjDO4AAAADZ2l0AAAAAAAAAAZzaGE1MTI=\n-----END SSH SIGNATURE-----\n",
+];
+
 /// Messages of commits and tags.
 pub const MESSAGES: &[&str] = &[
     "Subject\n\nCapture-Run: demo/r1\nCapture-Config: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\nCapture-Run: demo/%25\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\nCapture-Steps: 7\n",
