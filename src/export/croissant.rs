@@ -73,12 +73,10 @@ fn dataset_page(metadata: &DatasetMetadata) -> Option<&str> {
     metadata.url.as_deref().or_else(|| metadata.repository.as_deref().filter(is_page))
 }
 
-/// The dataset's version with the data version as what semver calls build metadata.
+/// The dataset's version with the data version as what semver calls build metadata; the settings refuse another `+`.
 fn version_text(set: &ExportSet) -> String {
-    let version = &set.metadata.version;
-    let joint = if version.contains('+') { '.' } else { '+' };
     let hash = set.latest_version.hash().to_hex();
-    format!("{version}{joint}{}", String::from_utf8_lossy(&hash))
+    format!("{}+{}", set.metadata.version, String::from_utf8_lossy(&hash))
 }
 
 fn describe_creator(creator: &Creator) -> Value {

