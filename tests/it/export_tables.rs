@@ -17,6 +17,27 @@ license = "CC-BY-4.0"
 creators = [{name = "Ada Ünal"}]
 "#;
 
+/// What the settings can say besides.
+const MORE: &str = r#"version = "2.1.0-rc.1"
+url = "https://example.org/runs?a=1&b=%7Bc%7D#x"
+repository = "https://example.org/runs.git"
+keywords = ["simulation", "odour plume", "räumlich"]
+
+[dataset.publisher]
+name = "Institut für \"Zitate\""
+url = "https://example.org/"
+ror = "https://ror.org/03f0f6041"
+
+[[dataset.creators]]
+given = "Ada"
+family = "Example"
+orcid = "https://orcid.org/0000-0002-1825-0097"
+affiliation = "Example Institute"
+
+[[dataset.creators]]
+name = "Salt & {Pepper} and Sons"
+"#;
+
 /// A project with settings for exports, all committed.
 fn described() -> TestEnv {
     let env = TestEnv::initialized();
@@ -247,8 +268,11 @@ fn every_type_is_loaded() {
 }
 
 #[test]
-fn a_hundred_runs_are_loaded() {
+fn a_hundred_runs_of_a_dataset_with_all_settings_are_loaded() {
     described().case(|env| {
+        let settings: String = DATASET.lines().filter(|line| !line.starts_with("creators")).map(|line| format!("{line}\n")).collect();
+        fs::write(env.repo("capture-hook.toml"), format!("{settings}{MORE}")).unwrap();
+        env.git(["commit", "-qam", "Say all of it"]).ok();
         let schema = schema_of(&[("x", "\"dtype\": \"float32\", \"shape\": [2, 2], \"unit\": \"m\"")]);
         for number in 0..99 {
             let step = format!("\"x\": [[{number}, 0.5], [0, 0]]");
