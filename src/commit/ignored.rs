@@ -1,11 +1,16 @@
 //! Whether a data version holds everything that ingest wrote of a run: DVC silently leaves out files that its ignore
 //! rules match, and a clone would get a broken run.
 
+use std::collections::HashMap;
+
+use super::hashed_runs::HashedRun;
 use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
-use crate::dvc::hash::DataVersion;
+use crate::dvc::file_list::FileEntry;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::ignore::{self, DvcIgnored};
 use crate::dvc::program::ProgramError;
+use crate::history::run_files::RunEntries;
 use crate::project::Project;
 use crate::support::fs::FsError;
 
@@ -19,18 +24,23 @@ pub fn ask_ignored(project: &Project, files: &[String]) -> Result<Vec<DvcIgnored
     project.find_dvc().and_then(|dvc| ignore::find_ignored(&dvc, files))
 }
 
-/// An error if a run's entries in a data version are not the files in its folder of the dataset.
-pub(crate) fn check_all_versioned(
+/// An error if a run's entries in a data version are not the files in its folder of the dataset. All of them are read, so
+/// the hash of all is worked out along with it.
+pub(super) fn check_all_versioned(
     project: &Project,
     out_dir: &str,
     version: DataVersion,
     run: &ValidRun,
-) -> Result<(), CommitRefused> {
+) -> Result<HashedRun, CommitRefused> {
     let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: run.run_dir.clone() };
     let listed = project.file_lists()?.run_entries(version, &run.key).ok_or_else(not_in_lockfile)?;
-    let written = native::list_run_entries(&project.root.join(out_dir), &run.key)?;
+    let hashed = native::hash_run_entries(&project.root.join(out_dir), &run.key)?;
+    let sha256_of: HashMap<DvcHash, String> =
+        hashed.iter().map(|(entry, sha256)| (entry.md5, sha256.clone())).collect();
+    let written: Vec<FileEntry> = hashed.into_iter().map(|(entry, _)| entry).collect();
     if listed == written {
-        return Ok(());
+        let run = RunEntries { run: run.key.clone(), entries: written };
+        return HashedRun::by_objects(&run, &sha256_of).ok_or_else(not_in_lockfile);
     }
     let left_out = written.iter().filter(|file| !listed.iter().any(|entry| entry.relpath == file.relpath));
     let left_out: Vec<String> = left_out.map(|file| format!("{out_dir}/{}", file.relpath)).collect();

@@ -1,8 +1,10 @@
 //! Ingests runs and versions the dataset: by the stage's command and DVC, or by the native engine.
 
+use super::hashed_runs::HashedRun;
 use super::ingest_work::{IngestWork, PATIENCE};
 use super::{
-    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, schemas, staging,
+    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, hashed_runs, ignored, kept,
+    schemas, staging,
 };
 use crate::dataset::native::NativeError;
 use crate::dataset::stage::STAGE;
@@ -89,9 +91,9 @@ impl IngestWork<'_> {
         let state = project.dataset_state(&GitTree::WorkTree)?;
         let record = state.record.clone().filter(|_| state.is_ingested());
         let record = record.ok_or_else(|| CommitRefused::NotInLockfile { run_dir: selected.run_dir.clone() })?;
-        for run in runs {
-            ignored::check_all_versioned(project, &record.out_dir, record.version, run)?;
-        }
+        let check = |run| ignored::check_all_versioned(project, &record.out_dir, record.version, run);
+        let hashed: Vec<HashedRun> = runs.iter().map(check).collect::<Result<_, _>>()?;
+        hashed_runs::note_runs(project, hashed);
         // Checked after the fact as well, because DVC versions whatever is in the workspace at that moment.
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;

@@ -1,14 +1,22 @@
 //! The trailers of the commit that is being made: one set for each run that it introduces, however its message came
 //! about.
 
+use crate::commit::hashed_runs::RunHasher;
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
 use crate::history;
-use crate::history::introduced;
-use crate::project::{self, GitTree, Project, ProjectError, state};
+use crate::history::run_files::RunEntries;
+use crate::history::{RunTrailers, introduced};
+use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
+use crate::run::RunKey;
 
 /// The trailers that are true for the commit in the making.
-pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) -> Result<Vec<String>, ProjectError> {
+pub fn build_trailers(
+    project: &Project,
+    words: &[&str],
+    message: &CommitMessage,
+    reporter: &dyn Reporter,
+) -> Result<Vec<String>, ProjectError> {
     let repo = &project.repo;
     let head = repo.head()?;
     let path = project.git_path(lockfile::FILE);
@@ -66,22 +74,43 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
         // With `--amend -m`, the message is another one.
         old.extend(history::parse_trailers(&amended.message));
     }
-    let mut records = Vec::new();
-    for run in &diff.introduced {
-        let mut record = introduced::read_run_record(project, run, &staged_record)?;
+    let mut records = read_records(project, &staged_record, &diff.introduced, reporter)?;
+    for record in &mut records {
         // What this clone has no data for, an earlier message may know.
-        if let Some(old) = old.iter().find(|old| old.run == *run && old.data == staged_record.version) {
-            record.config = record.config.or_else(|| old.config.clone());
-            record.manifest = record.manifest.or_else(|| old.manifest.clone());
+        if let Some(old) = old.iter().find(|old| old.run == record.run && old.data == record.data) {
+            record.fill_from(old);
         }
-        records.push(record);
     }
     if diff.partial {
         let kept_records =
             old.into_iter().filter(|old| old.data == staged_record.version && !diff.introduced.contains(&old.run));
         records.extend(kept_records);
     }
-    Ok(records.iter().flat_map(history::RunTrailers::trailer_lines).collect())
+    Ok(records.iter().flat_map(RunTrailers::trailer_lines).collect())
+}
+
+/// What is known here of these runs of a data version.
+fn read_records(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    runs: &[RunKey],
+    reporter: &dyn Reporter,
+) -> Result<Vec<RunTrailers>, ProjectError> {
+    let (version, out_dir) = (dataset_record.version, dataset_record.out_dir.as_str());
+    let mut all_entries = Vec::new();
+    for run in runs {
+        // Without the file list, a record holds the data version alone.
+        let entries = project.file_lists()?.run_entries(version, run).unwrap_or_default();
+        all_entries.push(RunEntries { run: run.clone(), entries });
+    }
+    // All runs at once, so that every processor has work.
+    let hashed = RunHasher::new(project, reporter).hash_runs(out_dir, &all_entries)?;
+    let mut records = Vec::new();
+    for (RunEntries { run, entries }, files) in all_entries.iter().zip(hashed) {
+        let record = introduced::read_record_of_files(project, run, (version, Some(out_dir)), entries)?;
+        records.push(RunTrailers { files, ..record });
+    }
+    Ok(records)
 }
 
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then

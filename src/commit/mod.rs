@@ -6,6 +6,7 @@
 //! data version holds is in the workspace before DVC reads it, and no other run differs afterwards.
 
 mod committed;
+mod hashed_runs;
 pub mod ignored;
 mod ingest;
 mod ingest_work;

@@ -6,7 +6,9 @@
 //! (`git reset --soft`, `git replay`, which call no hook) moves to the commit that introduces the same data. A tag
 //! that others can have is not moved.
 
+use crate::commit::hashed_runs::RunHasher;
 use crate::git::{GitError, NewTag, Oid, Tag};
+use crate::history::run_files::RunEntries;
 use crate::history::tags::{
     PUSHED_TAGS, RunTag, all_run_tags, is_left_behind, is_own, pushed_tags, run_tags, was_pushed,
 };
@@ -125,6 +127,7 @@ struct TagWriter<'a> {
     project: &'a Project,
     reporter: &'a dyn Reporter,
     missing: MissingTags,
+    hasher: RunHasher<'a>,
     /// The run tags as they are now.
     tags: Vec<RunTag>,
     outcomes: Vec<TagOutcome>,
@@ -132,7 +135,8 @@ struct TagWriter<'a> {
 
 impl<'a> TagWriter<'a> {
     fn new(project: &'a Project, reporter: &'a dyn Reporter, missing: MissingTags) -> Result<Self, ProjectError> {
-        Ok(Self { project, reporter, missing, tags: all_run_tags(project)?, outcomes: Vec::new() })
+        let hasher = RunHasher::new(project, reporter);
+        Ok(Self { project, reporter, missing, hasher, tags: all_run_tags(project)?, outcomes: Vec::new() })
     }
 
     fn tag_all(&mut self, commits: &[Oid]) -> Result<(), ProjectError> {
@@ -153,7 +157,7 @@ impl<'a> TagWriter<'a> {
             if self.is_moving(&own, rewritten)? {
                 continue;
             }
-            let record = introduced::read_run_record_at(self.project, run, &dataset_record, commit)?;
+            let mut record = introduced::read_run_record_at(self.project, run, &dataset_record, commit)?;
             let version = match same_tag(self.project, commit, &self.tags, &own, &record)? {
                 SameTag::Stays(at) => {
                     self.outcomes.push(TagOutcome::Kept { tag: self.tags[at].tag.name.clone() });
@@ -163,6 +167,11 @@ impl<'a> TagWriter<'a> {
                 SameTag::None if self.missing == MissingTags::Skip => continue,
                 SameTag::None => own.iter().map(|at| self.tags[*at].name.version).max().map_or(1, |v| v + 1),
             };
+            // Only now: a tag that stays needs no run to be read.
+            record.files = hash_files(&mut self.hasher, self.project, &record, &dataset_record)?;
+            if record.files.is_none() {
+                introduced::fill_from_message(self.project, &mut record, commit)?;
+            }
             if self.write_tag(TagName { run: run.clone(), version }, commit, record) == AfterTag::Stop {
                 return Ok(AfterTag::Stop);
             }
@@ -203,6 +212,19 @@ impl<'a> TagWriter<'a> {
         }
         AfterTag::GoOn
     }
+}
+
+/// The hash of all files of a tag's run. It is not taken from the commit's message, which its author can edit after
+/// `prepare-commit-msg`: a signed tag would then vouch for something false.
+fn hash_files(
+    hasher: &mut RunHasher<'_>,
+    project: &Project,
+    record: &RunTrailers,
+    dataset_record: &DatasetRecord,
+) -> Result<Option<String>, ProjectError> {
+    let Some(entries) = project.file_lists()?.run_entries(record.data, &record.run) else { return Ok(None) };
+    let entries = RunEntries { run: record.run.clone(), entries };
+    Ok(hasher.hash_runs(&dataset_record.out_dir, &[entries])?.pop().flatten())
 }
 
 /// The tag of a commit's run, among those of the run, that names the same data: one that stays, else one that was left
@@ -258,11 +280,12 @@ pub fn retag_commits(
     reporter: &dyn Reporter,
 ) -> Result<Vec<TagOutcome>, ProjectError> {
     let mut done = Vec::new();
+    let mut mover = TagMover { project, reporter, hasher: RunHasher::new(project, reporter) };
     let tags = run_tags(project)?;
     for (old, new) in pairs {
         let Some(dataset_record) = project.dataset_record(&GitTree::Commit(new.clone()))? else { continue };
         for tag in tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(old)) {
-            done.push(move_tag(project, tag, new, &dataset_record, reporter)?);
+            done.push(mover.move_tag(tag, new, &dataset_record)?);
         }
     }
     let mut news: Vec<&Oid> = pairs.iter().map(|(_, new)| new).collect();
@@ -274,39 +297,46 @@ pub fn retag_commits(
     Ok(done)
 }
 
-/// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the
-/// run.
-fn move_tag(
-    project: &Project,
-    tag: &RunTag,
-    commit: &Oid,
-    dataset_record: &DatasetRecord,
-    reporter: &dyn Reporter,
-) -> Result<TagOutcome, ProjectError> {
-    let name = tag.tag.name.clone();
-    if was_pushed(project, &tag.tag)? {
-        return Ok(TagOutcome::Left { tag: name });
+/// Moves run tags along with rewritten commits.
+struct TagMover<'a> {
+    project: &'a Project,
+    reporter: &'a dyn Reporter,
+    hasher: RunHasher<'a>,
+}
+
+impl TagMover<'_> {
+    /// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the
+    /// run.
+    fn move_tag(
+        &mut self,
+        tag: &RunTag,
+        commit: &Oid,
+        dataset_record: &DatasetRecord,
+    ) -> Result<TagOutcome, ProjectError> {
+        let project = self.project;
+        let name = tag.tag.name.clone();
+        if was_pushed(project, &tag.tag)? {
+            return Ok(TagOutcome::Left { tag: name });
+        }
+        let entries = project.file_lists()?.run_entries(dataset_record.version, &tag.name.run);
+        if entries.is_some_and(|entries| entries.is_empty()) {
+            return Ok(TagOutcome::Orphaned { tag: name });
+        }
+        let mut record = introduced::read_run_record(project, &tag.name.run, dataset_record)?;
+        record.files = hash_files(&mut self.hasher, project, &record, dataset_record)?;
+        // What this clone has no data for, the tag may know; of other data it knows nothing.
+        if let Some(old) = &tag.record
+            && same_data(project, tag, &record)?
+        {
+            record.fill_from(old);
+        }
+        let message = history::tag_message(&record);
+        let moved = NewTag { name: &name, commit, message: &message, replace: true };
+        Ok(match project.repo.create_tag(moved, &|line| self.reporter.show_status(line)) {
+            Ok(()) => TagOutcome::Moved { tag: name },
+            Err(error) => TagOutcome::Failed { tag: name, error },
+        })
     }
-    let entries = project.file_lists()?.run_entries(dataset_record.version, &tag.name.run);
-    if entries.is_some_and(|entries| entries.is_empty()) {
-        return Ok(TagOutcome::Orphaned { tag: name });
-    }
-    let mut record = introduced::read_run_record(project, &tag.name.run, dataset_record)?;
-    // What this clone has no data for, the tag may know; of other data it knows nothing.
-    if let Some(old) = &tag.record
-        && same_data(project, tag, &record)?
-    {
-        record.config = record.config.or_else(|| old.config.clone());
-        record.manifest = record.manifest.or_else(|| old.manifest.clone());
-        record.steps = record.steps.or(old.steps);
-        record.episodes = record.episodes.or(old.episodes);
-    }
-    let message = history::tag_message(&record);
-    let moved = NewTag { name: &name, commit, message: &message, replace: true };
-    Ok(match project.repo.create_tag(moved, &|line| reporter.show_status(line)) {
-        Ok(()) => TagOutcome::Moved { tag: name },
-        Err(error) => TagOutcome::Failed { tag: name, error },
-    })
 }
 
 /// Notes tag objects that a push is about to carry: git keeps no trace of a pushed tag, and a tag that others may have

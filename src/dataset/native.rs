@@ -8,6 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::diff;
 use crate::dataset::diff::RunDiffError;
 use crate::dataset::list_bytes::{ListBytes, ListFile};
@@ -17,7 +19,7 @@ use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::ignore::rule_files;
-use crate::dvc::link::{Linker, hash_file};
+use crate::dvc::link::{Linker, hash_file, hash_file_with};
 use crate::dvc::lockfile::{Lockfile, LockfileError};
 use crate::dvc::mutex::{DvcBusy, DvcMutex};
 use crate::dvc::settings::DvcSettings;
@@ -30,8 +32,9 @@ use crate::formats::ParamsValue;
 use crate::run::RunKey;
 use crate::support::beneath::RootDir;
 use crate::support::fs::{At, FsError};
-use crate::support::limits;
 use crate::support::names::is_safe_path;
+use crate::support::text::to_hex;
+use crate::support::{limits, parallel};
 
 /// Why the engine did not version a run. `dvc.lock` is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +233,17 @@ pub fn list_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<FileEntry>, 
     Ok(files.into_iter().map(|file| FileEntry { relpath: file.relpath, md5: file.hash }).collect())
 }
 
+/// The same, each with the SHA-256 of its bytes, in hex, of one reading.
+pub fn hash_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<(FileEntry, String)>, NativeError> {
+    let paths = list_run_paths(dataset, run)?;
+    let hashed = parallel::map(&paths, |(relpath, path)| {
+        let mut sha256 = Sha256::new();
+        let (md5, _) = hash_file_with(path, |block| sha256.update(block))?;
+        Ok((FileEntry { relpath: relpath.clone(), md5 }, to_hex(&sha256.finalize())))
+    });
+    hashed.into_iter().collect()
+}
+
 struct HashedFile {
     relpath: String,
     hash: DvcHash,
@@ -238,6 +252,15 @@ struct HashedFile {
 
 /// A run's files, hashed; their paths relative to the dataset.
 fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, NativeError> {
+    let hashed = parallel::map(&list_run_paths(dataset, key)?, |(relpath, path)| {
+        let (hash, size) = hash_file(path)?;
+        Ok(HashedFile { relpath: relpath.clone(), hash, size })
+    });
+    hashed.into_iter().collect()
+}
+
+/// A run's files: their paths relative to the dataset, sorted, and on disk. At least one.
+fn list_run_paths(dataset: &Path, key: &RunKey) -> Result<Vec<(String, PathBuf)>, NativeError> {
     let mut paths = Vec::new();
     let mut pending = vec![(key.dir_under(dataset), format!("{key}/"))];
     while let Some((dir, prefix)) = pending.pop() {
@@ -273,11 +296,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
     }
     // `read_dir` lists in no fixed order.
     paths.sort();
-    let file = |(relpath, path): (String, PathBuf)| {
-        let (hash, size) = hash_file(&path)?;
-        Ok(HashedFile { relpath, hash, size })
-    };
-    paths.into_iter().map(file).collect()
+    Ok(paths)
 }
 
 /// The dataset's bytes and number of files, computed from what is replaced and added; `None` if a size is not known.

@@ -141,6 +141,11 @@ impl Linker {
 
 /// The name of a file's bytes, and how many there are. Links are followed.
 pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
+    hash_file_with(path, |_| ())
+}
+
+/// The same; `also` gets every block of the bytes, for another hash of the same reading.
+pub fn hash_file_with(path: &Path, mut also: impl FnMut(&[u8])) -> Result<(DvcHash, u64), FsError> {
     let mut file = fs::open(path)?;
     let (mut md5, mut size) = (Md5::new(), 0_u64);
     // 128 KiB: large enough that system calls do not matter, small enough for the processor's cache.
@@ -150,7 +155,9 @@ pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
             0 => return Ok((DvcHash::from_digest(md5.finalize().into()), size)),
             n => {
                 // `read` never returns more than the buffer holds.
-                md5.update(buffer.get(..n).unwrap_or_default());
+                let block = buffer.get(..n).unwrap_or_default();
+                md5.update(block);
+                also(block);
                 size += n as u64;
             }
         }

@@ -122,7 +122,8 @@ pub fn read_dataset_records(project: &Project, commits: &[Oid]) -> Result<Vec<Op
         .collect()
 }
 
-/// The record of a run that a commit introduces; what this clone has no data for is as the commit says.
+/// The record of a run that a commit introduces, but for the hash of its files; what this clone has no data for is as the
+/// commit says.
 pub fn read_run_record_at(
     project: &Project,
     run: &RunKey,
@@ -131,18 +132,22 @@ pub fn read_run_record_at(
 ) -> Result<RunTrailers, ProjectError> {
     let mut record = read_run_record(project, run, dataset_record)?;
     if record.config.is_none() || record.manifest.is_none() {
-        let mut trailer_record = history::parse_trailers(&project.repo.read_commit(commit)?.message).into_iter();
-        if let Some(trailer_record) = trailer_record
-            .rfind(|trailer_record| trailer_record.run == *run && trailer_record.data == dataset_record.version)
-        {
-            record.config = record.config.or(trailer_record.config);
-            record.manifest = record.manifest.or(trailer_record.manifest);
-        }
+        fill_from_message(project, &mut record, commit)?;
     }
     Ok(record)
 }
 
-/// The record of a run in a data version; what this clone has no data for is left out.
+/// Takes over what a commit says of this run and this data, and the record lacks.
+pub fn fill_from_message(project: &Project, record: &mut RunTrailers, commit: &Oid) -> Result<(), ProjectError> {
+    let mut own_records = history::parse_trailers(&project.repo.read_commit(commit)?.message).into_iter();
+    if let Some(own) = own_records.rfind(|own| own.run == record.run && own.data == record.data) {
+        // Row counts are in tags only.
+        record.fill_from(&RunTrailers { steps: None, episodes: None, ..own });
+    }
+    Ok(())
+}
+
+/// The record of a run in a data version, but for the hash of its files; what this clone has no data for is left out.
 pub fn read_run_record(
     project: &Project,
     run: &RunKey,
@@ -153,16 +158,15 @@ pub fn read_run_record(
     read_record_of_files(project, run, (dataset_record.version, Some(&dataset_record.out_dir)), &entries)
 }
 
-/// The record of a run that has these files in a data version. With the dataset's directory, what the cache lacks is
-/// read there.
+/// The record of a run that has these files in a data version, but for their hash, which `run_files` works out. With
+/// the dataset's directory, what the cache lacks is read there.
 pub fn read_record_of_files(
     project: &Project,
     run: &RunKey,
     (version, out_dir): (DataVersion, Option<&str>),
     entries: &[FileEntry],
 ) -> Result<RunTrailers, ProjectError> {
-    let mut record =
-        RunTrailers { run: run.clone(), config: None, data: version, manifest: None, steps: None, episodes: None };
+    let mut record = RunTrailers::new(run.clone(), version);
     let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
         let relpath = format!("{run}/{name}");
         let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };

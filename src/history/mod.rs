@@ -16,6 +16,7 @@ pub mod loss;
 pub mod named_schema;
 pub mod origin;
 pub mod rebuilt;
+pub mod run_files;
 pub mod stores;
 pub mod summary;
 pub mod tags;

@@ -1,7 +1,7 @@
 //! The trailers of a run: writing and parsing.
 //!
-//! In a commit message each run has its own four trailers, `Capture-Run` first; what follows up to the next
-//! `Capture-Run` belongs to it. A value is one line: `%`, control characters and outer blanks of a run's name are
+//! In a commit message each run has its own trailers, `Capture-Run` first; what follows up to the next `Capture-Run`
+//! belongs to it. A value is one line: `%`, control characters and outer blanks of a run's name are
 //! %-escaped.
 
 use std::fmt;
@@ -16,6 +16,7 @@ const RUN: &str = "Capture-Run";
 const CONFIG: &str = "Capture-Config";
 const DATA: &str = "Capture-Data";
 const MANIFEST: &str = "Capture-Manifest";
+const FILES: &str = "Capture-Files";
 const STEPS: &str = "Capture-Steps";
 const EPISODES: &str = "Capture-Episodes";
 
@@ -30,6 +31,8 @@ pub struct RunTrailers {
     pub data: DataVersion,
     /// The SHA-256 of its manifest, hex.
     pub manifest: Option<String>,
+    /// The SHA-256 of all its files, hex: see [`super::run_files`].
+    pub files: Option<String>,
     /// How many steps it has. In tags only.
     pub steps: Option<u64>,
     /// How many episodes it has. In tags only.
@@ -37,6 +40,21 @@ pub struct RunTrailers {
 }
 
 impl RunTrailers {
+    /// The trailers of a run of which nothing but its data version is known.
+    #[must_use]
+    pub fn new(run: RunKey, data: DataVersion) -> Self {
+        Self { run, config: None, data, manifest: None, files: None, steps: None, episodes: None }
+    }
+
+    /// Takes over what these trailers of the same run and the same data know and this one does not.
+    pub fn fill_from(&mut self, known: &Self) {
+        self.config = self.config.take().or_else(|| known.config.clone());
+        self.manifest = self.manifest.take().or_else(|| known.manifest.clone());
+        self.files = self.files.take().or_else(|| known.files.clone());
+        self.steps = self.steps.or(known.steps);
+        self.episodes = self.episodes.or(known.episodes);
+    }
+
     /// The trailers of a commit message.
     #[must_use]
     pub fn trailer_lines(&self) -> Vec<String> {
@@ -47,6 +65,9 @@ impl RunTrailers {
         lines.push(format!("{DATA}: md5:{}", self.data));
         if let Some(manifest) = &self.manifest {
             lines.push(format!("{MANIFEST}: sha256:{manifest}"));
+        }
+        if let Some(files) = &self.files {
+            lines.push(format!("{FILES}: sha256:{files}"));
         }
         lines
     }
@@ -84,7 +105,7 @@ pub fn is_trailer(line: &str) -> bool {
     let Some((name, value)) = split_trailer(line) else { return false };
     match name {
         RUN => percent_decode(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
-        CONFIG | MANIFEST => parse_sha256(value).is_some(),
+        CONFIG | MANIFEST | FILES => parse_sha256(value).is_some(),
         DATA => parse_data_version(value).is_some(),
         _ => false,
     }
@@ -99,6 +120,7 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
         config: Option<String>,
         data: Option<DataVersion>,
         manifest: Option<String>,
+        files: Option<String>,
         steps: Option<u64>,
         episodes: Option<u64>,
     }
@@ -108,8 +130,8 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
     let mut finish = |draft: &mut TrailersDraft| {
         let done = std::mem::take(draft);
         if let (Some(run), Some(data)) = (done.run, done.data) {
-            let TrailersDraft { config, manifest, steps, episodes, .. } = done;
-            records.push(RunTrailers { run, config, data, manifest, steps, episodes });
+            let TrailersDraft { config, manifest, files, steps, episodes, .. } = done;
+            records.push(RunTrailers { run, config, data, manifest, files, steps, episodes });
         }
     };
     for line in text.lines() {
@@ -123,6 +145,7 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
             CONFIG => draft.config = parse_sha256(value),
             DATA => draft.data = parse_data_version(value),
             MANIFEST => draft.manifest = parse_sha256(value),
+            FILES => draft.files = parse_sha256(value),
             STEPS => draft.steps = value.parse().ok(),
             EPISODES => draft.episodes = value.parse().ok(),
             _ => {}
@@ -167,6 +190,7 @@ mod tests {
             config: Some("a".repeat(64)),
             data: "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap(),
             manifest: Some("0".repeat(64)),
+            files: Some("f".repeat(64)),
             steps: Some(10),
             episodes: Some(1),
         }
@@ -182,6 +206,7 @@ mod tests {
         Capture-Config: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         Capture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir
         Capture-Manifest: sha256:0000000000000000000000000000000000000000000000000000000000000000
+        Capture-Files: sha256:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
         Capture-Steps: 10
         Capture-Episodes: 1
         ");
@@ -195,10 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_already_is_not_taken_from_elsewhere() {
+        let run: RunKey = "demo/r1".parse().unwrap();
+        let known = sample_trailers(run.clone());
+        let mut filled = RunTrailers::new(run, known.data);
+        filled.fill_from(&known);
+        assert_eq!(filled, known);
+        let other = RunTrailers { files: Some("1".repeat(64)), steps: Some(7), ..known.clone() };
+        filled.fill_from(&other);
+        assert_eq!(filled, known);
+    }
+
+    #[test]
     fn only_well_formed_lines_are_trailers_of_ours() {
         assert!(is_trailer("Capture-Run: demo/r1"));
-        for line in ["Capture-Run: demo", "Capture-Config: sha256:xyz", " Capture-Run: a/b", "Capture-Other: 1", "text"]
-        {
+        for line in [
+            "Capture-Run: demo",
+            "Capture-Config: sha256:xyz",
+            "Capture-Files: sha256:0",
+            " Capture-Run: a/b",
+            "Capture-Other: 1",
+            "text",
+        ] {
             assert!(!is_trailer(line), "{line}");
         }
     }

@@ -21,7 +21,8 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let Some(file) = args.first() else {
         return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the path of the message file"));
     };
-    let path = hook.app.cwd.join(file);
+    let app = hook.app;
+    let path = app.cwd.join(file);
     let projects = hook.projects()?;
     let Some(Project { repo, .. }) = projects.first() else { return Ok(CommandOutcome::Done) };
     let bytes = fs::read(&path)?;
@@ -29,7 +30,7 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let words: Vec<&str> = args.iter().skip(1).filter_map(|a| a.to_str()).collect();
     let mut all_trailers = Vec::new();
     for project in &*projects {
-        all_trailers.extend(message::build_trailers(project, &words, &message)?);
+        all_trailers.extend(message::build_trailers(project, &words, &message, &app.ui)?);
     }
     let trailers = all_trailers;
     let dropped = message.drop_lines(history::is_trailer);

@@ -2,11 +2,13 @@
 //! the remote.
 
 mod lost_runs;
+mod run_files;
 mod schemas;
 
 use std::collections::{HashMap, HashSet};
 
 use self::lost_runs::check_lost_runs;
+use self::run_files::FilesChecker;
 use self::schemas::check_schemas;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
@@ -92,7 +94,7 @@ pub fn check_history(
     // Once, after all fetches, and before history is loaded, which reads runs from the lists.
     file_lists.rebuild_missing()?;
     let history = history::load_history_in(project, range)?;
-    let checker = HistoryChecker { project, history: &history };
+    let checker = HistoryChecker { project, history: &history, files: FilesChecker::new(project, reporter) };
     for tag in &history.tags {
         // Tags of other runs are not compared with a commit of the range.
         if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
@@ -154,6 +156,7 @@ fn read_selection_ids(project: &Project, commit: &Oid) -> Result<Vec<Option<Oid>
 struct HistoryChecker<'a> {
     project: &'a Project,
     history: &'a History,
+    files: FilesChecker<'a>,
 }
 
 impl HistoryChecker<'_> {
@@ -334,10 +337,7 @@ impl HistoryChecker<'_> {
 
     /// Why a record is not true of a data version; `None` if it is, or if this clone cannot know.
     fn explain_false_record(&self, record: &RunTrailers, version: DataVersion) -> Option<String> {
-        if record.data != version {
-            if self.history.has_same_files(record.data, version, &record.run) {
-                return None;
-            }
+        if record.data != version && !self.history.has_same_files(record.data, version, &record.run) {
             return Some(format!("it names data version {}, the commit's is {version}", record.data));
         }
         let entries = self.history.run_entries(version, &record.run)?;
@@ -356,7 +356,8 @@ impl HistoryChecker<'_> {
         if differs(&record.config, &actual.config) {
             return Some("the configuration has another hash".into());
         }
-        None
+        let files = record.files.as_deref()?;
+        self.files.is_false(&record.run, entries, files).then(|| "the run's files have another SHA-256".into())
     }
 
     fn tag_names_data(&self, tag: &RunTag, version: DataVersion) -> bool {

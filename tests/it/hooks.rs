@@ -33,13 +33,15 @@ fn a_commit_with_a_selected_run_holds_its_data() {
     let data = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
     let trailers = env.git(["log", "-1", "--format=%(trailers:only)"]).ok().stdout;
     let lines: Vec<&str> = trailers.trim().lines().collect();
-    assert_eq!(lines.len(), 4, "{trailers}");
+    assert_eq!(lines.len(), 5, "{trailers}");
     assert_eq!(lines[0], format!("Capture-Run: {key}"));
     assert!(lines[1].starts_with("Capture-Config: sha256:"));
     assert_eq!(lines[2], format!("Capture-Data: md5:{data}"));
     let manifest = env.repo("data/captures").join(&key).join("manifest.json");
     let sha = env.run_in("repo", "sha256sum", [manifest.to_str().unwrap()]).ok().stdout;
     assert_eq!(lines[3], format!("Capture-Manifest: sha256:{}", &sha[..64]));
+    // What it stands for is in `run_files`.
+    assert!(lines[4].starts_with("Capture-Files: sha256:"));
 
     let tag = format!("capture/{key}");
     assert_eq!(env.git(["cat-file", "-t", &tag]).ok().stdout, "tag\n");

@@ -52,6 +52,7 @@ mod python;
 mod readme;
 mod record;
 mod rewrite;
+mod run_files;
 mod s3;
 mod safety;
 mod schema_agree;
