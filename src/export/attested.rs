@@ -44,7 +44,7 @@ pub struct AttestationReader<'a> {
 impl<'a> AttestationReader<'a> {
     /// Those of a commit.
     pub fn new(project: &'a Project, commit: &Oid) -> Result<Self, ExportError> {
-        let has_any = project.repo.entry_at(commit, &project.git_path(ATTESTATIONS))?.is_some();
+        let has_any = project.repo.has_dir_at(commit, &project.git_path(ATTESTATIONS))?;
         Ok(Self { project, tree: has_any.then(|| GitTree::Commit(commit.clone())) })
     }
 

@@ -192,6 +192,23 @@ impl Repo {
         )
     }
 
+    /// Whether a commit has a directory at this path.
+    pub fn has_dir_at(&self, commit: &Oid, path: &str) -> Result<bool, GitError> {
+        self.read_object(
+            |lib| match lib.find_commit(commit.to_git2()?)?.tree()?.get_path(Path::new(path)) {
+                Ok(entry) => Ok(entry.kind() == Some(git2::ObjectType::Tree)),
+                Err(error) if is_absent(&error) => Ok(false),
+                Err(error) => Err(error),
+            },
+            || format!("{path} of commit {commit}"),
+            |env| {
+                let args = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path];
+                let entry = parse_tree_line(&self.git_cmd(args).run_checked(env)?.stdout);
+                Ok(entry.is_some_and(|entry| entry.mode & 0o170_000 == 0o040_000))
+            },
+        )
+    }
+
     /// Returns a file's entry in the index; `None` if it has none, or only entries of a conflict.
     pub fn index_entry(&self, path: &str) -> Result<Option<GitEntry>, GitError> {
         if let Some(index) = self.lib_index() {
@@ -354,10 +371,14 @@ pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> 
             Ok(Some(GitEntry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
         }
         Ok(_) => Ok(None),
-        // Class `Tree`: the name is not in the tree. Class `Odb` would be a missing object, which is an error.
-        Err(error) if error.code() == git2::ErrorCode::NotFound && error.class() == git2::ErrorClass::Tree => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a name is not in the tree. Class `Odb` would be a missing object, which is an error.
+fn is_absent(error: &git2::Error) -> bool {
+    error.code() == git2::ErrorCode::NotFound && error.class() == git2::ErrorClass::Tree
 }
 
 /// Parses a line of `git ls-tree -z`.
