@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::export::verify::{ExportReport, verify_export};
 use crate::output::StyledText;
 use crate::output::json::{ExportFindingJson, VerifyExportJson};
+use crate::support::process::shell_quote;
 use crate::support::text::{format_bytes, format_plural};
 
 /// Verifies the export in a directory. `without` are names of files that may be missing in the runs' folders.
@@ -61,19 +62,29 @@ fn print_export_report(app: &App, dir: &str, report: &ExportReport) {
         text.push_str(format!("left out: {file}, so its bytes were not verified")).end_line();
     }
     let statements = report.signed.len() + report.unsigned.len();
-    match (report.signed.as_slice(), report.unsigned.len()) {
-        ([], _) => text.push_str("who made it is unknown: no statement is signed").end_line(),
-        ([first, ..], unsigned) => {
-            let n = format_plural(statements as u64, "statement");
-            let signed = if unsigned == 0 { n } else { format!("{} of {n}", report.signed.len()) };
-            text.push_str(format!("{signed} with a signature, which is not verified: who made it is unknown"))
-                .end_line();
-            let file = crate::support::process::shell_quote(format!("{}/{first}", dir.trim_end_matches('/')));
-            app.ui.hint(&format!(
-                "verify it: `ssh-keygen -Y verify -f ALLOWED_SIGNERS -I WHO -n git -s {file}.sig < {file}`"
-            ));
-            &mut text
-        }
-    };
+    if report.signed.is_empty() {
+        text.push_str("who made it is unknown: no statement is signed").end_line();
+    } else {
+        let n = format_plural(statements as u64, "statement");
+        let signed = if report.unsigned.is_empty() { n } else { format!("{} of {n}", report.signed.len()) };
+        text.push_str(format!("{signed} with a signature, which is not verified: who made it is unknown")).end_line();
+    }
     app.ui.print_text(&text);
+    if let Some(command) = report.signed.first().and_then(|statement| command_to_verify(app, dir, statement)) {
+        app.ui.hint(&format!("verify it: `{command}`"));
+    }
+}
+
+/// What verifies the signature beside a statement; `None` if there is only an envelope.
+fn command_to_verify(app: &App, dir: &str, statement: &str) -> Option<String> {
+    let file = format!("{}/{statement}", dir.trim_end_matches('/'));
+    let has = |suffix: &str| app.cwd.join(format!("{file}{suffix}")).is_file();
+    let quoted = shell_quote(&file);
+    if has(".sig") {
+        Some(format!("ssh-keygen -Y verify -f ALLOWED_SIGNERS -I WHO -n git -s {quoted}.sig < {quoted}"))
+    } else if has(".asc") {
+        Some(format!("gpg --verify {quoted}.asc {quoted}"))
+    } else {
+        None
+    }
 }
