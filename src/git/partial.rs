@@ -76,7 +76,9 @@ impl Repo {
         }
         let mut blobs = BTreeSet::new();
         for path in paths {
-            let entries = commits.iter().filter_map(|id| super::read::lib_entry_at(lib, id, path).ok().flatten());
+            let entries = commits
+                .iter()
+                .filter_map(|id| super::read::lib_entry_at(lib, &self.commit_trees, id, path).ok().flatten());
             blobs.extend(entries.map(|entry| entry.id).collect::<BTreeSet<_>>().into_iter().filter(is_missing));
         }
         match remote.or_else(|| if blobs.is_empty() { None } else { self.promisor_remote() }) {

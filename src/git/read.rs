@@ -3,7 +3,8 @@
 //! Paths are relative to the top of the working tree, with `/`. An entry is its object id, so "did this file change"
 //! needs no content. A missing file is `None`; a missing object is an error.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -64,6 +65,9 @@ impl From<git2::Oid> for Oid {
         Self(oid.to_string())
     }
 }
+
+/// The tree of each commit that was asked for.
+pub(super) type CommitTrees = RefCell<HashMap<Oid, git2::Oid>>;
 
 /// A file's entry in a tree or in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +187,7 @@ impl Repo {
     /// Returns a file's entry in a commit; `None` if the commit has no such file.
     pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<GitEntry>, GitError> {
         self.read_object(
-            |lib| lib_entry_at(lib, commit, path),
+            |lib| lib_entry_at(lib, &self.commit_trees, commit, path),
             || format!("{path} of commit {commit}"),
             |env| {
                 let args = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path];
@@ -364,8 +368,20 @@ fn parse_index_line(line: &[u8]) -> Option<(GitEntry, u8, PathBuf)> {
     Some((entry, stage.parse().ok()?, path))
 }
 
-pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> Result<Option<GitEntry>, git2::Error> {
-    let tree = lib.find_commit(commit.to_git2()?)?.tree()?;
+pub(super) fn lib_entry_at(
+    lib: &git2::Repository,
+    trees: &CommitTrees,
+    commit: &Oid,
+    path: &str,
+) -> Result<Option<GitEntry>, git2::Error> {
+    // Read once: the message of a commit of many runs is long.
+    let known = trees.borrow().get(commit).copied();
+    let id = match known {
+        Some(id) => id,
+        None => lib.find_commit(commit.to_git2()?)?.tree_id(),
+    };
+    trees.borrow_mut().insert(commit.clone(), id);
+    let tree = lib.find_tree(id)?;
     match tree.get_path(Path::new(path)) {
         Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {
             Ok(Some(GitEntry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))

@@ -63,7 +63,7 @@ impl Repo {
             let object = reference.target().and_then(|id| lib.find_tag(id).ok());
             tags.push(Tag {
                 name: name.to_owned(),
-                commit: reference.peel_to_commit().ok().map(|c| c.id().into()),
+                commit: peel_ref(lib, &reference).map(Into::into),
                 message: object.as_ref().and_then(|t| t.message_bytes()).unwrap_or_default().to_vec(),
                 object: object.map(|t| t.id().into()),
             });
@@ -168,6 +168,26 @@ pub struct HeadMove {
     pub old: Oid,
     /// The reason in the reflog: `commit (amend): …`.
     pub message: String,
+}
+
+/// The commit that a ref points to, tags peeled, if this clone has it. The commit itself is not read: many tags can
+/// point to one with a long message.
+pub(super) fn peel_ref(lib: &git2::Repository, reference: &git2::Reference<'_>) -> Option<git2::Oid> {
+    let odb = lib.odb().ok()?;
+    // A symbolic ref, such as `refs/remotes/origin/HEAD`, names another one.
+    let id = reference.target().or_else(|| reference.resolve().ok()?.target())?;
+    match odb.read_header(id).ok()?.1 {
+        git2::ObjectType::Commit => Some(id),
+        git2::ObjectType::Tag => {
+            let tag = lib.find_tag(id).ok()?;
+            match tag.target_type()? {
+                git2::ObjectType::Commit => odb.exists(tag.target_id()).then(|| tag.target_id()),
+                // A tag of a tag.
+                _ => Some(reference.peel_to_commit().ok()?.id()),
+            }
+        }
+        _ => None,
+    }
 }
 
 fn lib_walk(lib: &git2::Repository, range: &CommitRange) -> Result<Vec<Oid>, git2::Error> {

@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
+use crate::git::read::CommitTrees;
 use crate::support::env::Env;
 use crate::support::process::{Cmd, ProcessError, ProcessOutput};
 
@@ -33,6 +34,7 @@ pub struct Repo {
     /// `None` if libgit2 refuses the repository.
     pub(super) lib: Option<git2::Repository>,
     pub(super) index: OnceCell<Option<git2::Index>>,
+    pub(super) commit_trees: CommitTrees,
     env: Env,
 }
 
@@ -71,6 +73,7 @@ impl Repo {
                     work_tree,
                     lib: Some(lib),
                     index: OnceCell::new(),
+                    commit_trees: CommitTrees::default(),
                     env: Env::default(),
                 }
             }
@@ -125,7 +128,16 @@ impl Repo {
         let top = rev_parse(&["--show-toplevel"])?;
         let work_tree = (top.success() && !top.stdout_text().is_empty()).then(|| PathBuf::from(top.stdout_text()));
         let index_file = git_dir.join("index");
-        Ok(Self { git_dir, common_dir, work_tree, index_file, lib: None, index: OnceCell::new(), env: Env::default() })
+        Ok(Self {
+            git_dir,
+            common_dir,
+            work_tree,
+            index_file,
+            lib: None,
+            index: OnceCell::new(),
+            commit_trees: CommitTrees::default(),
+            env: Env::default(),
+        })
     }
 
     /// The top of the working tree; fails in a bare repository.

@@ -2,6 +2,7 @@
 
 use crate::git::error::GitError;
 use crate::git::read::Oid;
+use crate::git::refs::peel_ref;
 use crate::git::repo::Repo;
 
 impl Repo {
@@ -20,9 +21,7 @@ impl Repo {
                     if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
                         continue;
                     }
-                    if let Ok(commit) = reference.peel_to_commit() {
-                        out.push(commit.id().into());
-                    }
+                    out.extend(peel_ref(lib, &reference).map(Oid::from));
                 }
                 Ok(out)
             };
