@@ -227,7 +227,7 @@ fn an_edited_message_gets_into_no_tag() {
 fn what_was_not_noted_is_read_in_cache_or_workspace() {
     TestEnv::committed_native().case(|env| {
         env.commit_run(SECOND);
-        let (tag, right) = (format!("capture/{SECOND}"), files_by_hand(env, SECOND));
+        let (tag, right) = (format!("capture/{SECOND}"), [files_by_hand(env, SECOND)]);
         let file = env.repo("data/captures").join(SECOND).join("steps.parquet");
         let bytes = fs::read(&file).unwrap();
         let object = object_of(env, &file);
@@ -238,17 +238,19 @@ fn what_was_not_noted_is_read_in_cache_or_workspace() {
             env.hook(["tag"]).ok();
             files_in_tag(env, &tag)
         };
-        assert_eq!(again(env), [right.clone()]);
+        assert_eq!(again(env), right);
         fs::remove_file(&note).unwrap();
         env.git(["commit", "-q", "--amend", "-m", "no line to copy"]).ok();
-        assert_eq!(env.trailer("HEAD", "Capture-Files"), [right.clone()]);
+        assert_eq!(env.trailer("HEAD", "Capture-Files"), right);
         reword(env, |_| "nothing is said".into());
-        assert_eq!(again(env), [right.clone()]);
+        assert_eq!(again(env), right);
         let damaged: Vec<u8> = bytes.iter().rev().copied().collect();
         for cached in [Some(&damaged), None] {
             fs::remove_file(&object).unwrap();
-            cached.map(|cached| fs::write(&object, cached).unwrap());
-            assert_eq!(again(env), [right.clone()]);
+            if let Some(cached) = cached {
+                fs::write(&object, cached).unwrap();
+            }
+            assert_eq!(again(env), right);
             fs::write(&file, &damaged).unwrap();
             assert_eq!(again(env), [] as [String; 0]);
             fs::write(&file, &bytes).unwrap();
