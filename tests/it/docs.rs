@@ -4,7 +4,8 @@
 //! together. `[..]` stands for any text within a line, a line `...` for any lines. A file's blocks run one after the other
 //! in one environment, in the directory of its repository; `<!-- start: NAME -->` says how that environment starts. A block
 //! behind `<!-- file: NAME -->` is written to this file, in the directory of the next command.
-//! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at.
+//! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at. `CAPTURE_HOOK_DOCS_PAGE=ci.md`
+//! replays one page.
 //!
 //! Stand-ins: in the environment "python", `pip` installs nothing, and fails if what it is to install is not there.
 //!
@@ -36,6 +37,10 @@ fn every_shown_command_prints_what_is_shown() {
         .collect();
     pages.sort();
     assert!(pages.len() >= 8, "{pages:?}");
+    if let Ok(only) = std::env::var("CAPTURE_HOOK_DOCS_PAGE") {
+        pages.retain(|page| page.ends_with(&only));
+        assert_eq!(pages.len(), 1, "no page {only}");
+    }
     let threads: Vec<_> = pages.into_iter().map(|page| std::thread::spawn(move || replay(&page))).collect();
     let wrong: Vec<String> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -64,9 +69,6 @@ fn links_between_pages_lead_somewhere() {
 }
 
 fn replay(page: &Path) -> Vec<String> {
-    if std::env::var("ONLY").is_ok_and(|only| !page.ends_with(only)) {
-        return Vec::new();
-    }
     let text = fs::read_to_string(page).unwrap();
     let write = std::env::var_os("CAPTURE_HOOK_DOCS_WRITE").is_some();
     let shown = commands(&text);
