@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["runs", "rev"], add = complete::run_and_tag_candidates())]
     attestation: Option<String>,
     /// Who may sign with an SSH key [default: the file that git's gpg.ssh.allowedSignersFile names].
-    #[arg(long, value_name = "FILE", requires = "attestation")]
+    #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
 }
 
@@ -62,7 +62,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if let ([dir], None) = (args.runs.as_slice(), &args.rev)
         && (is_export(&app.cwd.join(dir)) || !args.without.is_empty())
     {
-        return export::verify_dir(app, dir, &args.without);
+        return export::verify_dir(app, dir, &args.without, args.allowed_signers.as_deref());
+    }
+    if args.allowed_signers.is_some() {
+        return Err(Error::new(ExitKind::Usage, "usage", "--allowed-signers is for an attestation or an export")
+            .hint("verify who signed a run: `capture-hook verify --attestation RUN --allowed-signers FILE`"));
     }
     let project = app.open_project()?;
     let commit = args.rev.as_deref().map(|rev| project.repo.resolve_commit(rev)).transpose()?;

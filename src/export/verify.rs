@@ -1,8 +1,8 @@
 //! Verifies an export, wherever it came from: every byte, every statement, nothing left over.
 //!
 //! Needs neither git nor DVC. The export is a stranger's: no link in it is followed, no path leads out of it, and only
-//! what its own lists say is compared. That shows that it is whole and agrees with itself; who made it only a verified
-//! signature shows.
+//! what its own lists say is compared. That shows that it is whole and agrees with itself; only a verified signature shows
+//! who vouches for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
+use crate::export::attestation::{CheckedSignature, SignatureVerifier, check_signatures};
 use crate::export::attested::{ENVELOPE_SUFFIX, SIGNATURE_SUFFIXES, STATEMENT_SUFFIX};
-use crate::export::statement::{AttestationProblem, check_statement, parse_statement};
+use crate::export::dsse::why_other_payload;
+use crate::export::sign::{SignError, SignatureScheme};
+use crate::export::statement::{AttestationFinding, AttestationProblem, check_statement, parse_statement};
 use crate::export::tree::{CHECKSUMS, PROVENANCE};
 use crate::run::RunKey;
 use crate::support::beneath::{FileKind, RootDir};
@@ -40,6 +45,8 @@ pub enum ExportProblem {
     Statement,
     /// A run has no statement.
     NoStatement,
+    /// A signature is not of the statement that it lies beside, or not by somebody who is trusted.
+    Signature,
 }
 
 impl ExportProblem {
@@ -53,6 +60,7 @@ impl ExportProblem {
             Self::Unreadable => "unreadable",
             Self::Statement => "statement",
             Self::NoStatement => "no_statement",
+            Self::Signature => "signature",
         }
     }
 }
@@ -79,10 +87,12 @@ pub struct ExportReport {
     pub bytes: u64,
     /// Findings, sorted by file.
     pub findings: Vec<ExportFinding>,
-    /// The statements that a signature lies beside, relative to the export. None of the signatures was verified.
+    /// The statements that a signature lies beside, relative to the export.
     pub signed: Vec<String>,
     /// The statements that nobody signed.
     pub unsigned: Vec<String>,
+    /// What came of each signature.
+    pub signatures: Vec<CheckedSignature>,
     /// Files that a statement names and that were left out, as the user said.
     pub left_out: Vec<String>,
 }
@@ -107,19 +117,22 @@ pub enum NotAnExport {
         /// Why it is not taken.
         why: &'static str,
     },
+    /// A signature cannot be verified: its program is missing or failed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// It cannot be read.
     #[error(transparent)]
     Fs(#[from] FsError),
 }
 
-impl crate::error::Explain for NotAnExport {
-    fn explain(&self) -> crate::error::Explanation {
-        use crate::error::ExitKind::{CheckFailed, Setup};
+impl Explain for NotAnExport {
+    fn explain(&self) -> Explanation {
         match self {
             Self::NoList { .. } => Setup.code("not_an_export").hint("make one: `capture-hook export RUN -o DIR`"),
             Self::InvalidList(_) | Self::InvalidPath { .. } => {
                 CheckFailed.code("invalid_export").hint("get the export again from where it was published")
             }
+            Self::Sign(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
     }
@@ -169,7 +182,8 @@ pub fn verify_export(dir: &Path, without: &[String], progress: &dyn Progress) ->
             report.push(path, ExportProblem::Extra, format!("{CHECKSUMS} does not name it"));
         }
     }
-    check_statements(root, &found, &present, without, &mut report);
+    check_statements(root, &found, &present, trust.without, &mut report);
+    check_signed(root, &present, trust, &mut report)?;
     report.findings.sort();
     Ok(report)
 }
@@ -306,6 +320,56 @@ fn check_statements(
         let message = "no statement names its files, so nothing shows that they are all of the run".to_owned();
         report.push(&format!("{run}/"), ExportProblem::NoStatement, message);
     }
+}
+
+/// Every statement against its signatures, and against the envelope beside it.
+fn check_signed(
+    root: RootDir<'_>,
+    present: &BTreeSet<String>,
+    trust: &ExportTrust<'_>,
+    report: &mut ExportReport,
+) -> Result<(), NotAnExport> {
+    let statements: Vec<String> = report.signed.iter().chain(&report.unsigned).cloned().collect();
+    let checked = parallel::map(&statements, |path| check_signatures_of(root, path, present, trust.verifier));
+    for checked in checked {
+        let (signatures, findings) = checked?;
+        report.signatures.extend(signatures);
+        for finding in findings {
+            let is_unknown =
+                matches!(finding.problem, AttestationProblem::NotVerified | AttestationProblem::UnknownKey);
+            if trust.must_be_signed || !is_unknown {
+                report.push(&finding.file, ExportProblem::Signature, finding.message);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_signatures_of(
+    root: RootDir<'_>,
+    path: &str,
+    present: &BTreeSet<String>,
+    verifier: &SignatureVerifier,
+) -> Result<(Vec<CheckedSignature>, Vec<AttestationFinding>), NotAnExport> {
+    let read = |path: &str| root.read(path, MAX_LIST).map(Option::unwrap_or_default);
+    let statement = read(path)?;
+    let mut signatures = Vec::new();
+    for (scheme, suffix) in SignatureScheme::ALL.into_iter().zip(SIGNATURE_SUFFIXES) {
+        let file = format!("{path}{suffix}");
+        if present.contains(&file) {
+            let bytes = read(&file)?;
+            signatures.push((scheme, file, bytes));
+        }
+    }
+    let (checked, mut findings) = check_signatures(verifier, path, &statement, &signatures)?;
+    let envelope = path.strip_suffix(STATEMENT_SUFFIX).map(|stem| format!("{stem}{ENVELOPE_SUFFIX}"));
+    if let Some(file) = envelope.filter(|envelope| present.contains(envelope))
+        && let Some(message) = why_other_payload(&read(&file)?, &statement)
+    {
+        let (problem, message) = (AttestationProblem::OtherEnvelope, message.to_owned());
+        findings.push(AttestationFinding { file, problem, message });
+    }
+    Ok((checked, findings))
 }
 
 /// The run that a statement at this path is of: the only one's is `provenance/run…`, others have the run's name.

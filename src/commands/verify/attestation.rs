@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::export::attestation::{SignatureVerdict, SignatureVerifier};
+use crate::export::attestation::{CheckedSignature, SignatureVerdict, SignatureVerifier};
 use crate::export::attested_run::{AttestationReport, check_attested_run};
 use crate::export::sign::SignatureScheme;
 use crate::export::statement::AttestationProblem;
@@ -35,19 +35,6 @@ pub fn verify_attestation(app: &App, query: &str, allowed_signers: Option<&Path>
 }
 
 fn to_json(report: &AttestationReport) -> VerifyAttestationJson {
-    let signatures = report.signatures.iter().map(|signature| {
-        let (signer, key) = match &signature.verdict {
-            SignatureVerdict::Verified { signer, key } => (Some(signer.clone()), Some(key.clone())),
-            SignatureVerdict::Refused { .. } => (None, None),
-        };
-        AttestationSignatureJson {
-            file: signature.file.clone(),
-            scheme: signature.scheme.name(),
-            verified: signer.is_some(),
-            signer,
-            key,
-        }
-    });
     let findings = report.findings.iter().map(|finding| AttestationFindingJson {
         file: finding.file.clone(),
         problem: finding.problem.name(),
@@ -57,12 +44,27 @@ fn to_json(report: &AttestationReport) -> VerifyAttestationJson {
         ok: report.findings.is_empty(),
         run: report.run.to_string(),
         statement: to_slashes(&report.statement),
-        signatures: signatures.collect(),
+        signatures: report.signatures.iter().map(to_signature_json).collect(),
         envelope: report.envelope.as_deref().map(to_slashes),
         source: if report.from_cache { "cache" } else { "workspace" },
         files: report.files,
         bytes: report.bytes,
         findings: findings.collect(),
+    }
+}
+
+/// What came of a signature, as `--json` prints it.
+pub(super) fn to_signature_json(signature: &CheckedSignature) -> AttestationSignatureJson {
+    let (signer, key) = match &signature.verdict {
+        SignatureVerdict::Verified { signer, key } => (Some(signer.clone()), Some(key.clone())),
+        SignatureVerdict::Refused { .. } => (None, None),
+    };
+    AttestationSignatureJson {
+        file: signature.file.clone(),
+        scheme: signature.scheme.name(),
+        verified: signer.is_some(),
+        signer,
+        key,
     }
 }
 
@@ -93,7 +95,7 @@ fn print_report(app: &App, report: &AttestationReport) {
         text.push_styled(BAD, count).push_str(format!(": {totals}")).end_line();
     }
     app.ui.print_text(&text);
-    let is_ssh = |signature: &&crate::export::attestation::CheckedSignature| {
+    let is_ssh = |signature: &&CheckedSignature| {
         signature.scheme == SignatureScheme::Ssh && matches!(signature.verdict, SignatureVerdict::Verified { .. })
     };
     if report.signatures.iter().any(|signature| is_ssh(&signature)) {

@@ -1,20 +1,39 @@
 //! `capture-hook verify DIR`: an export, wherever it came from, without git and DVC.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use anstyle::{AnsiColor, Style};
 
+use super::attestation::to_signature_json;
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::export::verify::{ExportReport, verify_export};
+use crate::export::attestation::{SignatureVerdict, SignatureVerifier};
+use crate::export::verify::{ExportReport, ExportTrust, verify_export};
+use crate::git::Repo;
 use crate::output::StyledText;
 use crate::output::json::{ExportFindingJson, VerifyExportJson};
 use crate::support::process::shell_quote;
 use crate::support::text::{format_bytes, format_plural};
 
-/// Verifies the export in a directory. `without` are names of files that may be missing in the runs' folders.
-pub fn verify_dir(app: &App, dir: &str, without: &[String]) -> Result<CommandOutcome, Error> {
+/// Verifies the export in a directory. `without` are names of files that may be missing in the runs' folders; with
+/// `allowed_signers`, every statement must be signed by one of them.
+pub fn verify_dir(
+    app: &App,
+    dir: &str,
+    without: &[String],
+    allowed_signers: Option<&Path>,
+) -> Result<CommandOutcome, Error> {
     let path = app.cwd.join(dir);
+    let signers = allowed_signers.map(|file| app.cwd.join(file));
+    // The reader's own settings, if this is in a repository; an export needs none.
+    let verifier = match Repo::open(&app.cwd, &app.env) {
+        Ok(repo) => SignatureVerifier::from_settings(&repo, signers)?,
+        Err(_) => SignatureVerifier::without_settings(&app.env, signers),
+    };
     let bar = app.ui.progress("verifying", None);
-    let report = verify_export(&path, without, &bar)?;
+    let trust = ExportTrust { without, verifier: &verifier, must_be_signed: allowed_signers.is_some() };
+    let report = verify_export(&path, &trust, &bar)?;
     drop(bar);
     let ok = report.findings.is_empty();
     if app.ui.json() {
@@ -25,6 +44,7 @@ pub fn verify_dir(app: &App, dir: &str, without: &[String]) -> Result<CommandOut
             bytes: report.bytes,
             signed: report.signed.clone(),
             unsigned: report.unsigned.clone(),
+            signatures: report.signatures.iter().map(to_signature_json).collect(),
             left_out: report.left_out.clone(),
             findings: report
                 .findings
@@ -61,18 +81,42 @@ fn print_export_report(app: &App, dir: &str, report: &ExportReport) {
     for file in &report.left_out {
         text.push_str(format!("left out: {file}, so its bytes were not verified")).end_line();
     }
-    let statements = report.signed.len() + report.unsigned.len();
-    if report.signed.is_empty() {
-        text.push_str("who made it is unknown: no statement is signed").end_line();
-    } else {
-        let n = format_plural(statements as u64, "statement");
-        let signed = if report.unsigned.is_empty() { n } else { format!("{} of {n}", report.signed.len()) };
-        text.push_str(format!("{signed} with a signature, which is not verified: who made it is unknown")).end_line();
+    for line in describe_signers(report) {
+        text.push_str(line).end_line();
     }
     app.ui.print_text(&text);
-    if let Some(command) = report.signed.first().and_then(|statement| command_to_verify(app, dir, statement)) {
+    let unverified = report.signed.iter().find(|statement| !is_verified(report, statement));
+    if let Some(command) = unverified.and_then(|statement| command_to_verify(app, dir, statement)) {
         app.ui.hint(&format!("verify it: `{command}`"));
     }
+}
+
+/// Whether a statement has a verified signature.
+fn is_verified(report: &ExportReport, statement: &str) -> bool {
+    let mut beside = report.signatures.iter().filter(|signature| signature.file.starts_with(statement));
+    beside.any(|signature| matches!(signature.verdict, SignatureVerdict::Verified { .. }))
+}
+
+/// Who signed how many statements, a line for each key.
+fn describe_signers(report: &ExportReport) -> Vec<String> {
+    let mut signers: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for signature in &report.signatures {
+        if let SignatureVerdict::Verified { signer, key } = &signature.verdict {
+            *signers.entry((signer, key)).or_default() += 1;
+        }
+    }
+    let of_n = |n: u64| format_plural(n, "statement");
+    let mut lines: Vec<String> =
+        signers.iter().map(|((signer, key), n)| format!("{} signed by {signer} with {key}", of_n(*n))).collect();
+    let unverified = report.signed.iter().filter(|statement| !is_verified(report, statement)).count() as u64;
+    if unverified > 0 {
+        lines.push(format!("{} with a signature that is not verified: who signed it is unknown", of_n(unverified)));
+    }
+    if !report.unsigned.is_empty() {
+        lines
+            .push(format!("{} without a signature: who vouches for it is unknown", of_n(report.unsigned.len() as u64)));
+    }
+    lines
 }
 
 /// What verifies the signature beside a statement; `None` if there is only an envelope.

@@ -83,10 +83,12 @@ pub struct VerifyExportJson {
     pub files: u64,
     /// The number of bytes read.
     pub bytes: u64,
-    /// The statements with a signature beside them, which was not verified.
+    /// The statements with a signature beside them.
     pub signed: Vec<String>,
     /// The statements without one.
     pub unsigned: Vec<String>,
+    /// What came of each signature.
+    pub signatures: Vec<AttestationSignatureJson>,
     /// Files that a statement names and that were left out, as `--without` says.
     pub left_out: Vec<String>,
     /// The problems found.
@@ -98,7 +100,7 @@ pub struct VerifyExportJson {
 pub struct ExportFindingJson {
     /// The file, relative to the export; a run's folder with `/` at its end if all of the run is meant.
     pub file: String,
-    /// `missing`, `extra`, `changed`, `unreadable`, `statement`, `no_statement`.
+    /// `missing`, `extra`, `changed`, `unreadable`, `statement`, `no_statement`, `signature`.
     pub problem: &'static str,
     /// One line for people.
     pub message: String,
