@@ -24,6 +24,7 @@ use crate::history::catalog::Catalog;
 use crate::history::committed::CommittedRun;
 use crate::history::origin::{OriginIndex, RunOrigin, RunProof};
 use crate::history::rebuilt;
+use crate::history::run_files::hash_lines;
 use crate::manifest;
 use crate::project::{GitTree, PARAMS_FILE, PIPELINE_FILE, Project, Reporter};
 use crate::run::RunKey;
@@ -170,7 +171,8 @@ impl<'a> OriginReader<'a> {
         reporter: &dyn Reporter,
     ) -> Result<ExportedRun, ExportError> {
         let manifest = files.iter().find(|file| file.name == MANIFEST).map(|file| file.sha256.as_str());
-        let proof = RunProof { run, version, manifest };
+        let files_hash = hash_lines(files.iter().map(|file| (file.name.as_str(), file.sha256.clone())).collect());
+        let proof = RunProof { run, version, manifest, files: &files_hash };
         let origin = self.origins.find_origin(proof, reporter)?;
         let RunOrigin { commit, version, tag } = origin.ok_or_else(|| ExportError::NoOrigin { run: run.clone() })?;
         let started = StartTime::new(&facts.meta.start_time).instant();

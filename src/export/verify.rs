@@ -144,8 +144,23 @@ pub fn is_export(dir: &Path) -> bool {
     dir.join(CHECKSUMS).is_file()
 }
 
-/// Verifies an export. `without` are names of files that may be missing in the runs' folders.
-pub fn verify_export(dir: &Path, without: &[String], progress: &dyn Progress) -> Result<ExportReport, NotAnExport> {
+/// What to hold an export against.
+pub struct ExportTrust<'a> {
+    /// The names of files that may be missing in the runs' folders.
+    pub without: &'a [String],
+    /// With what signatures are verified.
+    pub verifier: &'a SignatureVerifier,
+    /// Whether every statement must have a verified signature. If not, one by a key that nobody vouches for is no
+    /// finding.
+    pub must_be_signed: bool,
+}
+
+/// Verifies an export.
+pub fn verify_export(
+    dir: &Path,
+    trust: &ExportTrust<'_>,
+    progress: &dyn Progress,
+) -> Result<ExportReport, NotAnExport> {
     let root = RootDir::new(dir);
     let text = root.read(CHECKSUMS, MAX_LIST)?.ok_or_else(|| NotAnExport::NoList { dir: dir.to_path_buf() })?;
     let listed = read_list(&text)?;

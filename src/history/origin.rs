@@ -33,12 +33,20 @@ pub struct RunProof<'a> {
     pub version: DataVersion,
     /// The SHA-256 of its manifest, in hex.
     pub manifest: Option<&'a str>,
+    /// The SHA-256 of all its files, in hex: see [`super::run_files`].
+    pub files: &'a str,
 }
 
 impl RunProof<'_> {
     /// Whether a record is of these bytes; `None` if it does not say.
     fn is_told_by(&self, record: &RunTrailers) -> Option<bool> {
-        record.manifest.as_deref().map(|manifest| Some(manifest) == self.manifest)
+        match (&record.files, &record.manifest) {
+            (Some(files), _) => Some(files == self.files),
+            // An older commit or tag. A recorder's manifest may be the same though other files differ; nothing better is
+            // recorded.
+            (None, Some(manifest)) => Some(Some(manifest.as_str()) == self.manifest),
+            (None, None) => None,
+        }
     }
 }
 

@@ -118,7 +118,7 @@ fn hash_runs_checked(
 }
 
 /// The SHA-256 of the lines for these names and hashes, in hex.
-fn hash_lines(mut files: Vec<(&str, String)>) -> String {
+pub fn hash_lines(mut files: Vec<(&str, String)>) -> String {
     files.sort();
     let mut sha256 = Sha256::new();
     for (name, hash) in files {
