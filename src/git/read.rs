@@ -3,15 +3,14 @@
 //! Paths are relative to the top of the working tree, with `/`. An entry is its object id, so "did this file change"
 //! needs no content. A missing file is `None`; a missing object is an error.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
-use crate::git::repo::Repo;
+use crate::git::repo::{CommitTrees, Repo};
 
 /// An object id: lower-case hex, 40 digits (64 in a SHA-256 repository).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,9 +64,6 @@ impl From<git2::Oid> for Oid {
         Self(oid.to_string())
     }
 }
-
-/// The tree of each commit that was asked for.
-pub(super) type CommitTrees = RefCell<HashMap<Oid, git2::Oid>>;
 
 /// A file's entry in a tree or in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -375,12 +371,13 @@ pub(super) fn lib_entry_at(
     path: &str,
 ) -> Result<Option<GitEntry>, git2::Error> {
     // Read once: the message of a commit of many runs is long.
-    let known = trees.borrow().get(commit).copied();
+    let commit = commit.to_git2()?;
+    let known = trees.borrow().get(&commit).copied();
     let id = match known {
         Some(id) => id,
-        None => lib.find_commit(commit.to_git2()?)?.tree_id(),
+        None => lib.find_commit(commit)?.tree_id(),
     };
-    trees.borrow_mut().insert(commit.clone(), id);
+    trees.borrow_mut().insert(commit, id);
     let tree = lib.find_tree(id)?;
     match tree.get_path(Path::new(path)) {
         Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {

@@ -5,14 +5,17 @@
 //! Variables that would change the meaning of our calls are removed ([`USER_CALL_VARS`]). Opening a repository writes
 //! nothing and trusts nothing in its working tree.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
-use crate::git::read::CommitTrees;
 use crate::support::env::Env;
 use crate::support::process::{Cmd, ProcessError, ProcessOutput};
+
+/// The tree of each commit that was asked for.
+pub(super) type CommitTrees = RefCell<HashMap<git2::Oid, git2::Oid>>;
 
 /// Variables that users set for the git commands they type, and that would change the meaning of ours: how a path is
 /// matched, how a difference is shown.

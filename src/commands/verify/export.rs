@@ -85,15 +85,18 @@ fn print_export_report(app: &App, dir: &str, report: &ExportReport) {
         text.push_str(line).end_line();
     }
     app.ui.print_text(&text);
-    let unverified = report.signed.iter().find(|statement| !is_verified(report, statement));
-    if let Some(command) = unverified.and_then(|statement| command_to_verify(app, dir, statement)) {
-        app.ui.hint(&format!("verify it: `{command}`"));
+    let is_ssh = |statement: &&String| app.cwd.join(dir).join(format!("{statement}.sig")).is_file();
+    let mut unverified = report.signed.iter().filter(|statement| !is_verified(report, statement));
+    if unverified.any(|statement| is_ssh(&statement)) {
+        let dir = shell_quote(dir);
+        app.ui.hint(&format!("name the keys that you trust: `capture-hook verify {dir} --allowed-signers FILE`"));
     }
 }
 
 /// Whether a statement has a verified signature.
 fn is_verified(report: &ExportReport, statement: &str) -> bool {
-    let mut beside = report.signatures.iter().filter(|signature| signature.file.starts_with(statement));
+    let is_beside = |file: &str| file.rsplit_once('.').is_some_and(|(stem, _)| stem == statement);
+    let mut beside = report.signatures.iter().filter(|signature| is_beside(&signature.file));
     beside.any(|signature| matches!(signature.verdict, SignatureVerdict::Verified { .. }))
 }
 
@@ -117,18 +120,4 @@ fn describe_signers(report: &ExportReport) -> Vec<String> {
             .push(format!("{} without a signature: who vouches for it is unknown", of_n(report.unsigned.len() as u64)));
     }
     lines
-}
-
-/// What verifies the signature beside a statement; `None` if there is only an envelope.
-fn command_to_verify(app: &App, dir: &str, statement: &str) -> Option<String> {
-    let file = format!("{}/{statement}", dir.trim_end_matches('/'));
-    let has = |suffix: &str| app.cwd.join(format!("{file}{suffix}")).is_file();
-    let quoted = shell_quote(&file);
-    if has(".sig") {
-        Some(format!("ssh-keygen -Y verify -f ALLOWED_SIGNERS -I WHO -n git -s {quoted}.sig < {quoted}"))
-    } else if has(".asc") {
-        Some(format!("gpg --verify {quoted}.asc {quoted}"))
-    } else {
-        None
-    }
 }
