@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::columnar::ColumnarError;
 use crate::dataset::get::GetError;
 use crate::dvc::remote::fetch::FetchError;
-use crate::error::ExitKind::{CheckFailed, Setup, Usage};
+use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
 use crate::error::{Explain, Explanation};
 use crate::git::GitError;
 use crate::history::committed::CommittedRunError;
@@ -152,7 +152,7 @@ impl Explain for ExportError {
                 "remove the damaged object, then export again, which fetches it: `rm -f {}`",
                 shell_quote(object)
             )),
-            Self::Zip { .. } => crate::error::ExitKind::Io.code("io"),
+            Self::Zip { .. } => Io.code("io"),
             Self::Get(error) => error.explain(),
             Self::Fetch(error) => error.explain(),
             Self::Columnar(error) => error.explain(),
