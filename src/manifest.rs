@@ -4,7 +4,6 @@
 //! no absolute path. An existing manifest is never rewritten. Whether a recorder's manifest is true is checked in
 //! `validate::manifest`.
 
-use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -16,6 +15,7 @@ use crate::formats::json::{JsonLayout, JsonObject, JsonValue};
 use crate::run::RunKey;
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
+use crate::support::blocks::read_blocks;
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 use crate::support::process::shell_quote;
@@ -48,19 +48,12 @@ impl ManifestEntry {
     pub fn of_file(dir: &Path, name: &str) -> Result<Self, FsError> {
         let path = dir.join(name);
         let mut file = fs::open(&path)?;
-        let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => {
-                    hash.update(buffer.get(..n).unwrap_or_default());
-                    bytes += n as u64;
-                }
-                // {} => A signal interrupted the call: try again.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).at("read", &path),
-            }
-        }
+        let mut hash = Sha256::new();
+        let read = read_blocks(&mut file, |block| {
+            hash.update(block);
+            Ok(())
+        });
+        let bytes = read.at("read", &path)?;
         Ok(Self { path: name.into(), bytes, sha256: to_hex(&hash.finalize()), rows: None })
     }
 }

@@ -10,6 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::statistics::Statistics;
 
 use crate::columnar::ColumnarError;
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
@@ -58,14 +59,31 @@ fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarE
 
 /// Returns the largest finite `ts` of a `steps.parquet`, in seconds since the Unix epoch; `None` if no step has one.
 pub fn read_latest_ts(path: &Path) -> Result<Option<f64>, ColumnarError> {
+    let file = open_parquet(path)?;
+    if let Some(latest) = latest_ts_of_footer(&file) {
+        return Ok(Some(latest));
+    }
     let mut latest: Option<f64> = None;
-    for batch in open_batches(open_parquet(path)?, path, &["ts"], &[])? {
+    for batch in open_batches(file, path, &["ts"], &[])? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
         let times = batch.typed_column("ts", &DataType::Float64)?;
         let finite = times.as_primitive::<Float64Type>().iter().flatten().filter(|time| time.is_finite());
         latest = finite.chain(latest).reduce(f64::max);
     }
     Ok(latest)
+}
+
+/// The largest `ts` that the footer's statistics give; `None` if they leave it open.
+fn latest_ts_of_footer(file: &ParquetRecordBatchReaderBuilder<File>) -> Option<f64> {
+    let mut latest: Option<f64> = None;
+    for group in file.metadata().row_groups() {
+        let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == "ts")?;
+        let Some(Statistics::Double(times)) = chunk.statistics() else { return None };
+        // Without a bound there is a NaN among them, or nothing but nulls.
+        let max = times.max_opt().copied().filter(|max| max.is_finite())?;
+        latest = Some(latest.map_or(max, |latest| latest.max(max)));
+    }
+    latest
 }
 
 /// Returns the plot data of a run, from its `steps.parquet` and, if success is declared, its `episodes.parquet`.

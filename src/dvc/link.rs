@@ -8,7 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 
 use std::fs::{File, Metadata};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -18,6 +18,7 @@ use crate::dvc::hash::DvcHash;
 use crate::dvc::settings::{DvcSettings, LinkType};
 use crate::support::aside::{TEMP_PREFIX, temp_dir_for};
 use crate::support::beneath::RootDir;
+use crate::support::blocks::read_blocks;
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 
@@ -147,21 +148,14 @@ pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
 /// The same; `also` gets every block of the bytes, for another hash of the same reading.
 pub fn hash_file_with(path: &Path, mut also: impl FnMut(&[u8])) -> Result<(DvcHash, u64), FsError> {
     let mut file = fs::open(path)?;
-    let (mut md5, mut size) = (Md5::new(), 0_u64);
-    // 128 KiB: large enough that system calls do not matter, small enough for the processor's cache.
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        match file.read(&mut buffer).at("read", path)? {
-            0 => return Ok((DvcHash::from_digest(md5.finalize().into()), size)),
-            n => {
-                // `read` never returns more than the buffer holds.
-                let block = buffer.get(..n).unwrap_or_default();
-                md5.update(block);
-                also(block);
-                size += n as u64;
-            }
-        }
-    }
+    let mut md5 = Md5::new();
+    let read = read_blocks(&mut file, |block| {
+        md5.update(block);
+        also(block);
+        Ok(())
+    });
+    let size = read.at("read", path)?;
+    Ok((DvcHash::from_digest(md5.finalize().into()), size))
 }
 
 /// Whether two names are one file.

@@ -2,7 +2,6 @@
 //! workspace, else in DVC's cache. Nothing is fetched and nothing is changed.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -19,6 +18,7 @@ use crate::history::catalog::{self, Catalog};
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::beneath::RootDir;
+use crate::support::blocks::read_blocks;
 use crate::support::fs::{At, FsError};
 use crate::support::path::to_slashes;
 use crate::support::process::shell_quote;
@@ -205,17 +205,12 @@ fn list_files(dir: &Path, prefix: &str, out: &mut Vec<(String, PathBuf)>) {
 fn hash_file(path: &Path, progress: &dyn Progress) -> Result<(String, u64), FsError> {
     // A link leads into DVC's cache.
     let mut file = fs::open(path)?;
-    let (mut sha256, mut bytes) = (Sha256::new(), 0);
-    // 256 KiB: few system calls, and most files of small runs in one.
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = file.read(&mut buffer).at("read", path)?;
-        if n == 0 {
-            return Ok((to_hex(&sha256.finalize()), bytes));
-        }
-        // `Read` promises that `n` is within the buffer.
-        sha256.update(buffer.get(..n).unwrap_or_default());
-        bytes += n as u64;
-        progress.advance_by(n as u64);
-    }
+    let mut sha256 = Sha256::new();
+    let read = read_blocks(&mut file, |block| {
+        sha256.update(block);
+        progress.advance_by(block.len() as u64);
+        Ok(())
+    });
+    let bytes = read.at("read", path)?;
+    Ok((to_hex(&sha256.finalize()), bytes))
 }

@@ -1,6 +1,6 @@
 //! Reads a run's files out of DVC's cache: each once, its bytes verified against the data version and hashed.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
@@ -10,6 +10,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DvcHash;
 use crate::export::error::ExportError;
 use crate::export::set::ExportedFile;
+use crate::support::blocks::read_blocks;
 use crate::support::fs;
 use crate::support::fs::At;
 use crate::support::progress::Progress;
@@ -25,22 +26,14 @@ pub fn copy_object(
 ) -> Result<ExportedFile, ExportError> {
     let object = cache.object_path(entry.md5);
     let mut file = fs::open(&object)?;
-    let (mut md5, mut sha256, mut bytes) = (Md5::new(), Sha256::new(), 0);
-    // 256 KiB: few system calls, and most files of small runs in one.
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = file.read(&mut buffer).at("read", &object)?;
-        if n == 0 {
-            break;
-        }
-        // `Read` promises that `n` is within the buffer.
-        let read = buffer.get(..n).unwrap_or_default();
-        md5.update(read);
-        sha256.update(read);
-        out.write_all(read).at("copy", &object)?;
-        bytes += n as u64;
-        progress.advance_by(n as u64);
-    }
+    let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
+    let copied = read_blocks(&mut file, |block| {
+        md5.update(block);
+        sha256.update(block);
+        progress.advance_by(block.len() as u64);
+        out.write_all(block)
+    });
+    let bytes = copied.at("copy", &object)?;
     let digest: [u8; 16] = md5.finalize().into();
     let found = DvcHash::from_digest(digest);
     if found != entry.md5 {

@@ -5,7 +5,6 @@
 //! who vouches for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -20,6 +19,7 @@ use crate::export::statement::{AttestationFinding, AttestationProblem, check_sta
 use crate::export::tree::{CHECKSUMS, PROVENANCE};
 use crate::run::RunKey;
 use crate::support::beneath::{FileKind, RootDir};
+use crate::support::blocks::read_blocks;
 use crate::support::checksums::{InvalidChecksum, parse_checksums};
 use crate::support::fs::FsError;
 use crate::support::names::is_safe_path;
@@ -252,16 +252,13 @@ fn list_files(root: RootDir<'_>, dir: &Path, files: &mut Vec<String>, findings: 
 fn hash_file(root: RootDir<'_>, path: &str, progress: &dyn Progress) -> Result<(String, u64), std::io::Error> {
     let file = root.open(path).map_err(|error| error.source)?;
     let mut file = file.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?;
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok((to_hex(&hash.finalize()), bytes));
-        }
-        hash.update(buffer.get(..n).unwrap_or_default());
-        bytes += n as u64;
-        progress.advance_by(n as u64);
-    }
+    let mut hash = Sha256::new();
+    let bytes = read_blocks(&mut file, |block| {
+        hash.update(block);
+        progress.advance_by(block.len() as u64);
+        Ok(())
+    })?;
+    Ok((to_hex(&hash.finalize()), bytes))
 }
 
 /// Whether a file is a signature or an envelope beside a listed statement.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use md5::{Digest, Md5};
@@ -18,6 +17,7 @@ use crate::dvc::hash::DvcHash;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::beneath::{FileKind, RootDir};
+use crate::support::blocks::read_blocks;
 use crate::support::checksums::checksum_line;
 use crate::support::names::is_safe_path;
 use crate::support::progress::Progress;
@@ -161,22 +161,15 @@ impl ObjectSource<'_> {
     /// The SHA-256 of a file, in hex; `None` if it is not this object, or cannot be read.
     fn hash_file(&self, mut file: File, md5: DvcHash, progress: &dyn Progress) -> Option<String> {
         let (mut sha256, mut actual) = (Sha256::new(), Md5::new());
-        // 128 KiB: large enough that system calls do not matter, small enough for the processor's cache.
-        let mut buffer = vec![0; 1 << 17];
-        loop {
-            let read = match file.read(&mut buffer) {
-                Ok(0) => break,
-                // `read` never returns more than the buffer holds.
-                Ok(n) => buffer.get(..n)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return None,
-            };
-            sha256.update(read);
+        let read = read_blocks(&mut file, |block| {
+            sha256.update(block);
             if self.check == ObjectCheck::Md5 {
-                actual.update(read);
+                actual.update(block);
             }
-            progress.advance_by(read.len() as u64);
-        }
+            progress.advance_by(block.len() as u64);
+            Ok(())
+        });
+        read.ok()?;
         if self.check == ObjectCheck::Md5 && DvcHash::from_digest(actual.finalize().into()) != md5 {
             return None;
         }

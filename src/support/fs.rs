@@ -18,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub use tempfile::{NamedTempFile, TempDir};
 
+use crate::support::blocks::read_blocks;
 pub use crate::support::files::{
     create_dir, create_dir_all, create_new, create_shared_dir, open, open_lock_file, open_optional, read,
     read_optional, read_within, remove_all, set_dir_mode, set_file_mode, write_new,
@@ -97,16 +98,11 @@ impl UnnamedFile {
     pub fn copy_read_only(dir: &Path, from: &Path, mut each: impl FnMut(&[u8])) -> Result<Self, FsError> {
         let mut source = open(from)?;
         let mut temp = create_temp_file(dir, TEMP_PREFIX, "")?;
-        let mut buffer = vec![0; 1 << 17];
-        loop {
-            let n = source.read(&mut buffer).at("read", from)?;
-            if n == 0 {
-                break;
-            }
-            let bytes = buffer.get(..n).unwrap_or_default();
-            each(bytes);
-            temp.write_all(bytes).at("write in", dir)?;
-        }
+        let copied = read_blocks(&mut source, |block| {
+            each(block);
+            temp.write_all(block)
+        });
+        copied.at("copy", from)?;
         set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
         // On disk before it gets its name, or a crash could leave the name without the bytes.
         temp.as_file().sync_all().at("write in", dir)?;

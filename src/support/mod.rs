@@ -8,6 +8,7 @@ pub mod address;
 pub mod apart;
 pub mod aside;
 pub mod beneath;
+pub mod blocks;
 pub mod call_log;
 pub mod checksums;
 pub mod env;

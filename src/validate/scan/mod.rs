@@ -28,6 +28,7 @@ use crate::run::meta::RunMeta;
 use crate::run::open::FileStamp;
 use crate::run::schema::{RunSchema, SCHEMA_JSON, SchemaVersion};
 use crate::run::{RunKey, why_unsafe};
+use crate::support::blocks::read_blocks;
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
 use crate::support::text::to_hex;
@@ -231,14 +232,11 @@ fn opaque_file(layout: &RunLayout, name: &str, hash: bool, stamps: &mut FileStam
     let mut sha256 = String::new();
     if hash {
         let mut hasher = Sha256::new();
-        let mut chunk = vec![0; 256 << 10];
-        loop {
-            let n = file.read(&mut chunk).at("read", &path)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(&chunk[..n]);
-        }
+        let read = read_blocks(&mut file, |block| {
+            hasher.update(block);
+            Ok(())
+        });
+        read.at("read", &path)?;
         sha256 = to_hex(&hasher.finalize());
     }
     let bytes = stamp.bytes;
