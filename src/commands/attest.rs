@@ -9,7 +9,7 @@ use crate::export::metadata::read_repository;
 use crate::export::sign::Signer;
 use crate::export::statement::build_statement;
 use crate::history::catalog;
-use crate::history::committed::find_committed_run;
+use crate::history::committed::find_current_run;
 use crate::output::json::{AttestJson, AttestedFileJson};
 use crate::support::path::to_slashes;
 use crate::support::text::format_plural;
@@ -38,7 +38,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     // First: without a key there is nothing to read a run for.
     let signer = Signer::from_settings(&project.repo)?;
     let catalog = catalog::load_catalog(&project)?;
-    let committed = find_committed_run(&project, &catalog, &app.cwd, &args.run, None)?;
+    let committed = find_current_run(&project, &catalog, &app.cwd, &args.run, None)?;
     let (run, provenance) = gather_run(&project, &catalog, &committed, &app.ui)?;
     let repository = read_repository(&project)?;
     let statement = build_statement(&run, &provenance.iter().collect::<Vec<_>>(), repository.as_deref());

@@ -168,7 +168,7 @@ impl<'a> OriginReader<'a> {
         version: DataVersion,
         facts: RunFacts,
         files: Vec<ExportedFile>,
-        reporter: &dyn Reporter,
+        reporter: &'a dyn Reporter,
     ) -> Result<ExportedRun, ExportError> {
         let manifest = files.iter().find(|file| file.name == MANIFEST).map(|file| file.sha256.as_str());
         let files_hash = hash_lines(files.iter().map(|file| (file.name.as_str(), file.sha256.clone())).collect());

@@ -9,7 +9,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::project::DvcProject;
 use crate::export::error::ExportError;
 use crate::history::catalog::Catalog;
-use crate::history::committed::{find_committed_run, find_version_at};
+use crate::history::committed::{find_current_run, find_version_at};
 use crate::history::rebuilt;
 use crate::project::Project;
 use crate::run::RunKey;
@@ -99,7 +99,7 @@ fn select_named(
 ) -> Result<Vec<VersionRuns>, ExportError> {
     let mut versions: BTreeMap<RunKey, DataVersion> = BTreeMap::new();
     for query in selection.runs {
-        let found = find_committed_run(project, catalog, cwd, query, selection.rev)?;
+        let found = find_current_run(project, catalog, cwd, query, selection.rev)?;
         if versions.insert(found.key.clone(), found.version).is_some_and(|other| other != found.version) {
             return Err(ExportError::TwoVersions { run: found.key });
         }

@@ -6,7 +6,8 @@ use crate::dvc::hash::DataVersion;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::Oid;
-use crate::history::catalog::{self, Catalog};
+use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::rebuilt;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -64,6 +65,34 @@ pub fn find_version_at(project: &Project, rev: &str) -> Result<(Oid, DataVersion
         Some(version) => Ok((commit, version)),
         None => Err(CommittedRunError::NoDataVersion { rev: rev.to_owned() }),
     }
+}
+
+/// The run that the user means: of a revision, of the tag that was typed, else as HEAD's data version holds it, else the
+/// newest that is committed. For what must be the same in every clone of a commit, whatever lists it has.
+pub fn find_current_run(
+    project: &Project,
+    catalog: &Catalog,
+    cwd: &Path,
+    query: &str,
+    rev: Option<&str>,
+) -> Result<CommittedRun, CommittedRunError> {
+    let key = match catalog::resolve_query(project, catalog, cwd, query) {
+        Ok(RunTarget { key, commit: None, .. }) => Some(key),
+        Ok(_) => None,
+        // A fresh clone without any list does not know a run that no message names.
+        Err(_) => query.parse::<RunKey>().ok(),
+    };
+    if rev.is_none()
+        && let Some(key) = key
+        && let Some(head) = project.repo.head().map_err(ProjectError::from)?
+        && let Some(version) = project.data_version_at(&head)?
+        // A list that cannot be fetched says nothing; then the newest commit that is known to hold the run must do.
+        && project.dvc().is_ok_and(|dvc| rebuilt::ensure_file_list(project, &dvc, version).is_ok())
+        && catalog.history.holds_run(version, &key) == Some(true)
+    {
+        return Ok(CommittedRun { key, commit: Some(head), version });
+    }
+    find_committed_run(project, catalog, cwd, query, rev)
 }
 
 /// The run that the user means: of a revision, of the tag that was typed, else the newest that is committed.

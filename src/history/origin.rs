@@ -1,14 +1,17 @@
-//! The commit that a run's data comes from: the one that its tag names, else the first that introduced these bytes.
+//! The commit that a run's data comes from: the one that its tag names, else the first whose message tells of these
+//! bytes, else the first that holds them.
 //!
-//! Decided by what commits and tags say of the run's files (their trailers), not by file lists, which a fresh clone
-//! lacks for older data versions: all clones that have the same commits and tags give the same answer.
+//! Which file lists are in this clone makes no difference, for a fresh one lacks those of older data versions: all clones
+//! that have the same commits and tags give the same answer. What HEAD holds comes first, for a clone can have branches
+//! that others lack. A list that nobody has any more is passed over.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use crate::dvc::hash::DataVersion;
-use crate::git::{Commit, Oid};
-use crate::history::{self, History, RunTrailers};
-use crate::project::{Project, ProjectError, Reporter};
+use crate::git::Oid;
+use crate::history::{self, DatasetCommit, History, RunTrailers};
+use crate::project::{Project, ProjectError, Reporter, state};
 use crate::run::RunKey;
 
 use super::fetched_lists::FileListFetcher;
@@ -50,41 +53,43 @@ impl RunProof<'_> {
     }
 }
 
-/// A commit that introduced a run, and what its message says of the run.
-#[derive(Debug)]
-struct Candidate {
-    commit: usize,
-    record: Option<RunTrailers>,
-}
-
 /// The origins of all runs of a history.
 pub struct OriginIndex<'a> {
     project: &'a Project,
     history: &'a History,
-    /// For each run, the commits that introduced it, oldest first.
-    candidates: HashMap<RunKey, Vec<Candidate>>,
+    /// For each run, what messages of commits say of it in their own data version: those of HEAD first, then oldest
+    /// first. The number is the commit's place in the history.
+    told: HashMap<RunKey, Vec<(usize, RunTrailers)>>,
+    /// All commits of the history in that order.
+    order: Vec<usize>,
+    /// Made when the first list is needed; it remembers those that cannot be fetched.
+    lists: RefCell<Option<FileListFetcher<'a>>>,
 }
 
 impl<'a> OriginIndex<'a> {
     /// Reads each commit's message once.
     #[must_use]
     pub fn new(project: &'a Project, history: &'a History) -> Self {
-        let mut candidates: HashMap<RunKey, Vec<Candidate>> = HashMap::new();
-        for (at, change) in history.dataset_commits.iter().enumerate().rev() {
-            let mut records: HashMap<RunKey, RunTrailers> = own_records(&change.commit, change.record.version);
-            // A commit whose file list is not in this clone may introduce what its message names.
-            let named: BTreeSet<RunKey> =
-                if change.partial { records.keys().cloned().collect() } else { BTreeSet::new() };
-            for run in change.introduced.iter().chain(named.iter().filter(|run| !change.introduced.contains(run))) {
-                let record = records.remove(run);
-                candidates.entry(run.clone()).or_default().push(Candidate { commit: at, record });
+        let mut order: Vec<usize> = (0..history.dataset_commits.len()).rev().collect();
+        // A clone can have branches that others lack; what HEAD holds, all have.
+        order.sort_by_key(|at| !history.dataset_commits.get(*at).is_some_and(|change| change.on_head));
+        let mut told: HashMap<RunKey, Vec<(usize, RunTrailers)>> = HashMap::new();
+        for at in &order {
+            let Some(change) = history.dataset_commits.get(*at) else { continue };
+            let records = history::parse_trailers(&change.commit.message).into_iter();
+            for record in records.filter(|record| record.data == change.record.version) {
+                told.entry(record.run.clone()).or_default().push((*at, record));
             }
         }
-        Self { project, history, candidates }
+        Self { project, history, told, order, lists: RefCell::new(None) }
     }
 
     /// Where a run's bytes come from; `None` if no commit of this clone tells.
-    pub fn find_origin(&self, proof: RunProof<'_>, reporter: &dyn Reporter) -> Result<Option<RunOrigin>, ProjectError> {
+    pub fn find_origin(
+        &self,
+        proof: RunProof<'_>,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Option<RunOrigin>, ProjectError> {
         for tag in self.history.tags_of(proof.run) {
             let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { continue };
             if proof.is_told_by(record) != Some(true) || !self.project.repo.has_object(commit) {
@@ -95,40 +100,55 @@ impl<'a> OriginIndex<'a> {
                 return Ok(Some(RunOrigin { commit: commit.clone(), version, tag: Some(tag.tag.name.clone()) }));
             }
         }
-        for candidate in self.candidates.get(proof.run).into_iter().flatten() {
-            let Some(change) = self.history.dataset_commits.get(candidate.commit) else { continue };
+        let told = self.told.get(proof.run).map(Vec::as_slice).unwrap_or_default();
+        let teller = told.iter().find(|(_, record)| proof.is_told_by(record) == Some(true));
+        let found = match teller {
+            Some((at, _)) => self.history.dataset_commits.get(*at),
+            None => self.find_first_holder(proof, reporter)?,
+        };
+        Ok(found.map(|change| RunOrigin {
+            commit: change.commit.id.clone(),
+            version: change.record.version,
+            tag: None,
+        }))
+    }
+
+    /// The first commit whose data version holds these bytes. Whether a list is in this clone makes no difference: it
+    /// is fetched. `None` if history is cut off there: then an older commit may hold them.
+    fn find_first_holder(
+        &self,
+        proof: RunProof<'_>,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Option<&DatasetCommit>, ProjectError> {
+        for change in self.order.iter().filter_map(|at| self.history.dataset_commits.get(*at)) {
+            // Of a commit whose lists are here it is known what it introduced.
+            if !change.partial && change.introduced.binary_search(proof.run).is_err() {
+                continue;
+            }
             let version = change.record.version;
-            let is_same = match candidate.record.as_ref().and_then(|record| proof.is_told_by(record)) {
-                Some(told) => told,
-                None => self.has_same_files(version, proof, reporter)?,
-            };
-            if is_same {
-                return Ok(Some(RunOrigin { commit: change.commit.id.clone(), version, tag: None }));
+            if version != proof.version {
+                self.fetch_list(version, reporter)?;
+            }
+            if self.history.has_same_files(version, proof.version, proof.run) {
+                let is_first = state::knows_parents(self.project, &change.commit)?;
+                return Ok(is_first.then_some(change));
             }
         }
-        // Its commit is not in this clone, or a merge brought it: the first commit that has the data version.
-        let mut changes = self.history.dataset_commits.iter().rev();
-        let first = changes.find(|change| change.record.version == proof.version);
-        Ok(first.map(|change| RunOrigin { commit: change.commit.id.clone(), version: proof.version, tag: None }))
+        Ok(None)
     }
 
-    fn has_same_files(
-        &self,
-        version: DataVersion,
-        proof: RunProof<'_>,
-        reporter: &dyn Reporter,
-    ) -> Result<bool, ProjectError> {
-        if version != proof.version {
-            let mut lists = FileListFetcher::new(self.project, reporter)?;
+    fn fetch_list(&self, version: DataVersion, reporter: &'a dyn Reporter) -> Result<(), ProjectError> {
+        let mut lists = self.lists.borrow_mut();
+        let lists = match &mut *lists {
+            Some(lists) => lists,
+            none => none.insert(FileListFetcher::new(self.project, reporter)?),
+        };
+        if lists.why_missing(version).is_none() {
             lists.fetch_list(version);
-            lists.rebuild_missing()?;
+            if lists.why_missing(version).is_some() {
+                lists.rebuild_missing()?;
+            }
         }
-        Ok(self.history.has_same_files(version, proof.version, proof.run))
+        Ok(())
     }
-}
-
-/// What a commit's message says of the runs of its own data version.
-fn own_records(commit: &Commit, version: DataVersion) -> HashMap<RunKey, RunTrailers> {
-    let records = history::parse_trailers(&commit.message).into_iter();
-    records.filter(|record| record.data == version).map(|record| (record.run.clone(), record)).collect()
 }
