@@ -46,7 +46,7 @@ pub struct Args {
     /// Leave this file out of every run; can be given several times.
     #[arg(long, value_name = "FILE")]
     without: Vec<String>,
-    /// Replace the directory or file if it exists.
+    /// Replace an earlier export.
     #[arg(long)]
     force: bool,
     /// The title, instead of `dataset.title`.
@@ -90,6 +90,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         metadata,
         without: &args.without,
         head,
+        cwd: &app.cwd,
         to: &to,
         is_zip: args.zip,
         replace: args.force,

@@ -15,7 +15,7 @@ use crate::dataset::verify::{
     VerifyFinding, VerifyProblem, VerifyReport, VerifyRequest, VerifySource, WHOLE_DATASET, verify_data,
 };
 use crate::error::{Error, ExitKind};
-use crate::export::verify::is_export;
+use crate::export::layout::is_export;
 use crate::history::catalog;
 use crate::output::StyledText;
 use crate::output::json::{VerifyFindingJson, VerifyJson};

@@ -23,6 +23,12 @@ pub enum ExportError {
         /// The destination.
         path: PathBuf,
     },
+    /// The destination is nothing that an export replaces.
+    #[error("{} already exists and is not an export: it is not replaced", path.display())]
+    NotReplaced {
+        /// The destination.
+        path: PathBuf,
+    },
     /// An experiment has the name of a file of the export.
     #[error("the experiment {} has the name of a file or folder that every export has", experiment.escape_debug())]
     NameTaken {
@@ -127,6 +133,9 @@ impl Explain for ExportError {
         match self {
             Self::DestinationTaken { .. } => {
                 Usage.code("destination_taken").hint("name another one with `-o DIR`, or replace it with `--force`")
+            }
+            Self::NotReplaced { .. } => {
+                Usage.code("destination_taken").hint("name another one with `-o DIR`, or remove it yourself")
             }
             Self::NameTaken { .. } => Usage
                 .code("export_name_taken")

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -269,7 +270,7 @@ pub fn gather_run(
     let (cache, prefix) = (dvc.cache(), format!("{}/", run.key));
     let hashed = parallel::map(&run.entries, |entry| {
         let name = entry.relpath.strip_prefix(&prefix).unwrap_or(&entry.relpath);
-        copy_object(&cache, entry, name, &mut io::sink(), progress.as_ref())
+        copy_object(&cache, entry, name, (&mut io::sink(), Path::new("")), progress.as_ref())
     });
     let files = hashed.into_iter().collect::<Result<Vec<_>, _>>()?;
     let location = RunLocation::Cache { cache, entries: run.entries, key: run.key.clone() };

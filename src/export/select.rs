@@ -8,6 +8,7 @@ use crate::dataset::runs::group_by_run;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::project::DvcProject;
 use crate::export::error::ExportError;
+use crate::export::layout::is_own_name;
 use crate::history::catalog::Catalog;
 use crate::history::committed::{find_current_run, find_version_at};
 use crate::history::rebuilt;
@@ -34,19 +35,6 @@ pub struct VersionRuns {
     /// The runs, sorted by key.
     pub runs: Vec<RunFiles>,
 }
-
-/// What every export has at its top, in lower case: no experiment can have such a name. File systems of other systems
-/// make no difference between upper and lower case.
-const OWN_NAMES: [&str; 8] = [
-    "attestations",
-    "citation.cff",
-    "croissant.json",
-    "datacite.json",
-    "provenance",
-    "readme.md",
-    "ro-crate-metadata.json",
-    "sha256sums",
-];
 
 /// Finds the runs that are asked for. File lists that this clone lacks are fetched.
 pub fn select_runs(
@@ -119,7 +107,7 @@ fn select_named(
 
 /// Refuses what could lead out of the export, or be taken for one of its own files.
 fn check_names(run: &RunFiles) -> Result<(), ExportError> {
-    if OWN_NAMES.contains(&run.key.experiment().to_lowercase().as_str()) {
+    if is_own_name(run.key.experiment()) {
         return Err(ExportError::NameTaken { experiment: run.key.experiment().to_owned() });
     }
     match run.entries.iter().find_map(|entry| Some((&entry.relpath, find_refused(&entry.relpath)?))) {

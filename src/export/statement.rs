@@ -179,8 +179,12 @@ pub struct ParsedStatement {
     pub run: String,
     /// `invocationId`
     pub invocation_id: String,
+    /// The commit that introduced the run, if it is named.
+    pub commit: Option<String>,
     /// Each subject's name with its SHA-256, in hex.
     pub subjects: BTreeMap<String, String>,
+    /// The files of the commit by their names, each with its SHA-256, in hex.
+    pub commit_files: BTreeMap<String, String>,
 }
 
 /// Why bytes are not a statement of ours.
@@ -208,8 +212,32 @@ pub fn parse_statement(bytes: &[u8]) -> Result<ParsedStatement, NotAStatement> {
         builder_id: text("/predicate/runDetails/builder/id")?,
         run: text("/predicate/buildDefinition/externalParameters/run")?,
         invocation_id: text("/predicate/runDetails/metadata/invocationId")?,
+        commit: find_commit(&root),
         subjects: parse_subjects(&root)?,
+        commit_files: list_commit_files(&root),
     })
+}
+
+/// The resources that a statement names: what the run depended on, and what its commit recorded of it.
+fn list_resources(root: &Value) -> impl Iterator<Item = &Value> {
+    let lists = ["/predicate/buildDefinition/resolvedDependencies", "/predicate/runDetails/byproducts"];
+    lists.into_iter().filter_map(|list| root.pointer(list)?.as_array()).flatten()
+}
+
+fn find_commit(root: &Value) -> Option<String> {
+    let named = |resource: &&Value| resource.get("name").and_then(Value::as_str) == Some("repository");
+    let commit = list_resources(root).find(named)?.pointer("/digest/gitCommit")?.as_str()?;
+    Some(commit.to_owned())
+}
+
+fn list_commit_files(root: &Value) -> BTreeMap<String, String> {
+    let file = |resource: &Value| {
+        // What is no file of git's has no such id.
+        resource.pointer("/digest/gitBlob")?;
+        let sha256 = resource.pointer("/digest/sha256")?.as_str()?;
+        Some((resource.get("name")?.as_str()?.to_owned(), sha256.to_owned()))
+    };
+    list_resources(root).filter_map(file).collect()
 }
 
 fn parse_subjects(root: &Value) -> Result<BTreeMap<String, String>, NotAStatement> {

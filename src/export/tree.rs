@@ -15,9 +15,11 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::export::attested::{AttestationReader, STATEMENT_SUFFIX};
 use crate::export::copy::copy_object;
+use crate::export::destination::{MadeDirs, check_destination};
 use crate::export::documents::build_documents;
 use crate::export::error::ExportError;
 use crate::export::gather::{OriginReader, read_provenance, read_run_facts};
+use crate::export::layout::{CHECKSUMS, PROVENANCE};
 use crate::export::metadata::CommittedMetadata;
 use crate::export::select::VersionRuns;
 use crate::export::set::{DocumentFile, ExportSet, ExportedFile, ExportedRun, ProvenanceFile};
@@ -33,12 +35,6 @@ use crate::support::checksums::checksum_line;
 use crate::support::text::{format_plural, to_hex};
 use crate::support::{fs, parallel};
 
-/// The list of all files of an export but itself and the signatures.
-pub const CHECKSUMS: &str = "SHA256SUMS";
-
-/// The files that a commit and an export have beside the runs.
-pub const PROVENANCE: &str = "provenance";
-
 /// What to export, and where to.
 pub struct ExportRequest<'a> {
     /// The runs.
@@ -49,6 +45,8 @@ pub struct ExportRequest<'a> {
     pub without: &'a [String],
     /// The commit whose attestations are taken along.
     pub head: Oid,
+    /// The directory that the user is in.
+    pub cwd: &'a Path,
     /// The directory or file that is made.
     pub to: &'a Path,
     /// Whether it is a zip file.
@@ -76,13 +74,8 @@ pub struct ExportOutcome {
 
 impl ExportRequest<'_> {
     /// An error if something is at the destination that is not to be replaced. Asked before anything is fetched.
-    pub fn check_destination(&self) -> Result<(), ExportError> {
-        // An empty directory does not count.
-        let is_empty_dir = || std::fs::read_dir(self.to).is_ok_and(|mut entries| entries.next().is_none());
-        if self.replace || std::fs::symlink_metadata(self.to).is_err() || (!self.is_zip && is_empty_dir()) {
-            return Ok(());
-        }
-        Err(ExportError::DestinationTaken { path: self.to.to_path_buf() })
+    pub fn check_destination(&self, project: &Project) -> Result<(), ExportError> {
+        check_destination(self.to, self.is_zip, self.replace, &[&project.root, self.cwd])
     }
 }
 
@@ -93,7 +86,7 @@ pub fn export_runs(
     request: ExportRequest<'_>,
     reporter: &dyn Reporter,
 ) -> Result<ExportOutcome, ExportError> {
-    request.check_destination()?;
+    request.check_destination(project)?;
     let dvc = project.dvc()?;
     let progress = reporter.start_progress("exporting", None);
     let mut fetched = false;
@@ -101,7 +94,8 @@ pub fn export_runs(
         fetched |= fetch_runs(&dvc, version.version, &version.runs, progress.as_ref())?;
     }
     let parent = request.to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
+    // Before the temporary directory, so that it is dropped after that.
+    let _made = MadeDirs::make(parent)?;
     let staging = fs::create_temp_dir(parent, ".capture-hook-export-")?;
     // A folder of its own: the temporary directory is readable by its owner only.
     let root = staging.path().join("export");
@@ -157,8 +151,9 @@ fn copy_runs(
     let copied = parallel::map(&jobs, |entry| {
         // A path of a run has two folders, so there is a third part.
         let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
-        let mut out = fs::create_new(&root.join(&entry.relpath))?;
-        copy_object(cache, entry, name, &mut out, progress)
+        let to = root.join(&entry.relpath);
+        let mut out = fs::create_new(&to)?;
+        copy_object(cache, entry, name, (&mut out, &to), progress)
     });
     let mut copied = copied.into_iter();
     runs.into_iter()
@@ -195,6 +190,7 @@ fn gather_set(
         runs.push(origins.describe_run(&run.key, run.version, facts?, run.files, reporter)?);
     }
     let provenance = read_provenance(project, runs.iter().map(|run| &run.commit.id))?;
+    check_provenance_names(&runs, &provenance)?;
     let attested = attest_runs(project, request, &runs, &provenance)?;
     leave_out(request.without, root, &mut runs)?;
     let latest = runs.iter().max_by(|a, b| (a.commit.time, &a.key).cmp(&(b.commit.time, &b.key)));
@@ -204,6 +200,18 @@ fn gather_set(
     let published = named.and_then(|date| jiff::tz::Offset::UTC.to_timestamp(date).ok()).unwrap_or(latest_commit.time);
     let metadata = request.metadata.metadata.clone();
     Ok((ExportSet { metadata, runs, provenance, latest_commit, latest_version, published }, attested))
+}
+
+/// Refuses an experiment whose statements would need a folder in the place of a commit's file.
+fn check_provenance_names(runs: &[ExportedRun], provenance: &[ProvenanceFile]) -> Result<(), ExportError> {
+    let is_taken = |experiment: &str| {
+        let folder = format!("{PROVENANCE}/{experiment}");
+        provenance.iter().any(|file| file.path.as_ref() == Some(&folder))
+    };
+    match runs.iter().map(|run| run.key.experiment()).find(|experiment| runs.len() > 1 && is_taken(experiment)) {
+        Some(experiment) => Err(ExportError::NameTaken { experiment: experiment.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// The statement of each run: the attested one that HEAD holds, if it is of these bytes, else one that nobody signed.
@@ -254,6 +262,11 @@ fn why_not_attested(bytes: &[u8], run: &ExportedRun) -> Option<String> {
         Ok(statement) => statement,
         Err(error) => return Some(error.to_string()),
     };
+    // Another one's pipeline would be exported than the one that it names.
+    if statement.commit.as_deref() != Some(run.commit.id.as_str()) {
+        let named = statement.commit.as_deref().unwrap_or("no commit");
+        return Some(format!("it names {}, and the run's commit is {}", named.escape_debug(), run.commit.id));
+    }
     let files = run.files.iter().map(|file| (file.name.clone(), file.sha256.clone())).collect();
     let findings = check_statement(&statement, "the statement", &run.key, &files);
     findings.first().map(|finding| format!("{}: {}", finding.file, finding.message))

@@ -14,9 +14,9 @@ use crate::error::{Explain, Explanation};
 use crate::export::attestation::{CheckedSignature, SignatureVerifier, check_signatures};
 use crate::export::attested::{ENVELOPE_SUFFIX, SIGNATURE_SUFFIXES, STATEMENT_SUFFIX};
 use crate::export::dsse::why_other_payload;
+use crate::export::layout::{CHECKSUMS, PROVENANCE};
 use crate::export::sign::{SignError, SignatureScheme};
 use crate::export::statement::{AttestationFinding, AttestationProblem, check_statement, parse_statement};
-use crate::export::tree::{CHECKSUMS, PROVENANCE};
 use crate::run::RunKey;
 use crate::support::beneath::{FileKind, RootDir};
 use crate::support::blocks::read_blocks;
@@ -136,12 +136,6 @@ impl Explain for NotAnExport {
             Self::Fs(error) => error.explain(),
         }
     }
-}
-
-/// Whether a directory looks like an export.
-#[must_use]
-pub fn is_export(dir: &Path) -> bool {
-    dir.join(CHECKSUMS).is_file()
 }
 
 /// What to hold an export against.

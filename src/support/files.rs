@@ -59,6 +59,11 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).at("create the directory", path)
 }
 
+/// Removes a directory if it is empty; whether it did.
+pub fn remove_empty_dir(path: &Path) -> bool {
+    fs::remove_dir(path).is_ok()
+}
+
 /// Creates a directory; `false` if something has its name already.
 pub fn create_dir(path: &Path) -> Result<bool, FsError> {
     match fs::create_dir(path) {

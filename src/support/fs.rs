@@ -21,7 +21,7 @@ pub use tempfile::{NamedTempFile, TempDir};
 use crate::support::blocks::read_blocks;
 pub use crate::support::files::{
     create_dir, create_dir_all, create_new, create_shared_dir, open, open_lock_file, open_optional, read,
-    read_optional, read_within, remove_all, set_dir_mode, set_file_mode, write_new,
+    read_optional, read_within, remove_all, remove_empty_dir, set_dir_mode, set_file_mode, write_new,
 };
 use crate::support::files::{match_dir_access, parent_dir, umask};
 pub use crate::support::fs_error::{At, FsError, PathRefusal};
