@@ -99,9 +99,17 @@ impl SignatureVerifier {
         let dir = fs::create_temp_dir(&fs::scratch_dir(), "capture-hook-verify-")?;
         let file = dir.path().join("signature");
         fs::write_atomic(&file, signature)?;
-        match scheme {
+        let verdict = match scheme {
             SignatureScheme::Ssh => self.verify_by_ssh(&dir, &file, statement),
             SignatureScheme::OpenPgp => self.verify_by_gpg(&dir, &file, statement),
+        };
+        match verdict {
+            // Bytes can be compared without it.
+            Err(error @ SignError::NoProgram { .. }) => {
+                let why = format!("unsigned or not verified: {error}");
+                Ok(SignatureVerdict::refused(AttestationProblem::NotVerified, why))
+            }
+            verdict => verdict,
         }
     }
 

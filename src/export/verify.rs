@@ -9,14 +9,18 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::dvc::lockfile;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::export::attestation::{CheckedSignature, SignatureVerifier, check_signatures};
 use crate::export::attested::{ENVELOPE_SUFFIX, SIGNATURE_SUFFIXES, STATEMENT_SUFFIX};
 use crate::export::dsse::why_other_payload;
-use crate::export::layout::{CHECKSUMS, PROVENANCE};
+use crate::export::layout::{CHECKSUMS, PROVENANCE, TOP_FILES, is_export};
 use crate::export::sign::{SignError, SignatureScheme};
-use crate::export::statement::{AttestationFinding, AttestationProblem, check_statement, parse_statement};
+use crate::export::statement::{
+    AttestationFinding, AttestationProblem, ParsedStatement, check_statement, parse_statement,
+};
+use crate::project::PIPELINE_FILE;
 use crate::run::RunKey;
 use crate::support::beneath::{FileKind, RootDir};
 use crate::support::blocks::read_blocks;
@@ -27,8 +31,8 @@ use crate::support::parallel;
 use crate::support::progress::Progress;
 use crate::support::text::to_hex;
 
-/// The most bytes of the list and of a statement: some million files.
-const MAX_LIST: u64 = 256 << 20;
+/// The most bytes of the list and of a statement: some hundred thousand files.
+const MAX_LIST: u64 = 64 << 20;
 
 /// What is wrong with a file of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +99,8 @@ pub struct ExportReport {
     pub signatures: Vec<CheckedSignature>,
     /// Files that a statement names and that were left out, as the user said.
     pub left_out: Vec<String>,
+    /// The files of the findings: one fault, one finding.
+    reported: BTreeSet<String>,
 }
 
 /// A directory that is no export.
@@ -103,6 +109,12 @@ pub enum NotAnExport {
     /// It has no list.
     #[error("{} has no {CHECKSUMS}: it is no export", dir.display())]
     NoList {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// It has all else of an export.
+    #[error("{CHECKSUMS} is missing in {}", dir.display())]
+    ListGone {
         /// The directory.
         dir: PathBuf,
     },
@@ -129,7 +141,7 @@ impl Explain for NotAnExport {
     fn explain(&self) -> Explanation {
         match self {
             Self::NoList { .. } => Setup.code("not_an_export").hint("make one: `capture-hook export RUN -o DIR`"),
-            Self::InvalidList(_) | Self::InvalidPath { .. } => {
+            Self::ListGone { .. } | Self::InvalidList(_) | Self::InvalidPath { .. } => {
                 CheckFailed.code("invalid_export").hint("get the export again from where it was published")
             }
             Self::Sign(error) => error.explain(),
@@ -156,11 +168,14 @@ pub fn verify_export(
     progress: &dyn Progress,
 ) -> Result<ExportReport, NotAnExport> {
     let root = RootDir::new(dir);
-    let text = root.read(CHECKSUMS, MAX_LIST)?.ok_or_else(|| NotAnExport::NoList { dir: dir.to_path_buf() })?;
+    let Some(text) = root.read(CHECKSUMS, MAX_LIST)? else {
+        let dir = dir.to_path_buf();
+        return Err(if is_export(&dir) { NotAnExport::ListGone { dir } } else { NotAnExport::NoList { dir } });
+    };
     let listed = read_list(&text)?;
     let mut report = ExportReport::default();
     let mut present = Vec::new();
-    list_files(root, Path::new(""), &mut present, &mut report.findings);
+    list_files(root, Path::new(""), &mut present, &mut report);
     let present: BTreeSet<String> = present.into_iter().collect();
     let jobs: Vec<(&String, &String)> = listed.iter().filter(|(path, _)| present.contains(*path)).collect();
     let hashed = parallel::map(&jobs, |(path, _)| hash_file(root, path, progress));
@@ -181,9 +196,12 @@ pub fn verify_export(
     }
     for path in listed.keys().filter(|path| !present.contains(*path)) {
         // A link or a pipe in its place was reported when the files were listed.
-        if report.findings.iter().all(|finding| finding.file != *path) {
+        if !report.reported.contains(path) {
             report.push(path, ExportProblem::Missing, format!("{CHECKSUMS} names it, but it does not exist"));
         }
+    }
+    for name in TOP_FILES.into_iter().filter(|name| !present.contains(*name) && !listed.contains_key(*name)) {
+        report.push(name, ExportProblem::Missing, "every export has it".into());
     }
     let is_signature = |path: &str| is_signature_of(path, &listed);
     for path in present.iter().filter(|path| !listed.contains_key(*path) && *path != CHECKSUMS) {
@@ -199,6 +217,7 @@ pub fn verify_export(
 
 impl ExportReport {
     fn push(&mut self, file: &str, problem: ExportProblem, message: String) {
+        self.reported.insert(file.to_owned());
         self.findings.push(ExportFinding { file: file.to_owned(), problem, message });
     }
 }
@@ -218,10 +237,9 @@ fn read_list(text: &[u8]) -> Result<BTreeMap<String, String>, NotAnExport> {
 }
 
 /// All regular files below a directory; anything that is neither a file nor a directory is a finding.
-fn list_files(root: RootDir<'_>, dir: &Path, files: &mut Vec<String>, findings: &mut Vec<ExportFinding>) {
+fn list_files(root: RootDir<'_>, dir: &Path, files: &mut Vec<String>, report: &mut ExportReport) {
     let mut unreadable = |path: &Path, message: String| {
-        let file = path.to_string_lossy().into_owned();
-        findings.push(ExportFinding { file, problem: ExportProblem::Unreadable, message });
+        report.push(&path.to_string_lossy(), ExportProblem::Unreadable, message);
     };
     let names = match root.list_dir(dir) {
         Ok(names) => names,
@@ -239,7 +257,7 @@ fn list_files(root: RootDir<'_>, dir: &Path, files: &mut Vec<String>, findings: 
         }
     }
     for dir in dirs {
-        list_files(root, &dir, files, findings);
+        list_files(root, &dir, files, report);
     }
 }
 
@@ -278,12 +296,14 @@ fn check_statements(
 ) {
     let mut runs: BTreeMap<RunKey, BTreeMap<String, String>> = BTreeMap::new();
     for (path, sha256) in found {
-        let mut parts = path.splitn(3, '/');
-        if let (Some(experiment), Some(run_id), Some(name)) = (parts.next(), parts.next(), parts.next())
-            && experiment != PROVENANCE
-            && let Ok(run) = RunKey::new(experiment, run_id)
-        {
-            runs.entry(run).or_default().insert(name.to_owned(), sha256.clone());
+        let parts: Vec<&str> = path.splitn(3, '/').collect();
+        match parts.as_slice() {
+            [_] | [PROVENANCE, ..] => {}
+            [experiment, run_id, name] => match RunKey::new(experiment, run_id) {
+                Ok(run) => drop(runs.entry(run).or_default().insert((*name).to_owned(), sha256.clone())),
+                Err(error) => report.push(path, ExportProblem::Extra, format!("it belongs to no run: {error}")),
+            },
+            _ => report.push(path, ExportProblem::Extra, "it belongs to no run".into()),
         }
     }
     for path in found.keys().filter(|path| is_statement(path)) {
@@ -315,16 +335,46 @@ fn check_statements(
             if finding.problem == AttestationProblem::Missing && without.iter().any(|left_out| left_out == name) {
                 report.left_out.push(finding.file);
             // One fault, one finding: what differs from the list is reported already.
-            } else if report.findings.iter().all(|known| known.file != finding.file) {
+            } else if !report.reported.contains(&finding.file) {
                 report.push(&finding.file, ExportProblem::Statement, finding.message);
             }
         }
+        check_commit_files(path, &statement, found, report);
         report.runs.insert(run);
     }
     let runs: Vec<RunKey> = runs.into_keys().filter(|run| !report.runs.contains(run)).collect();
     for run in runs {
         let message = "no statement names its files, so nothing shows that they are all of the run".to_owned();
         report.push(&format!("{run}/"), ExportProblem::NoStatement, message);
+    }
+}
+
+/// The files of a run's commit that lie in the export, against the run's statement.
+fn check_commit_files(
+    path: &str,
+    statement: &ParsedStatement,
+    found: &BTreeMap<String, String>,
+    report: &mut ExportReport,
+) {
+    let commit = statement.commit.as_deref().unwrap_or_default();
+    for (name, expected) in &statement.commit_files {
+        // Of several commits, each has a folder.
+        let places = [format!("{PROVENANCE}/{name}"), format!("{PROVENANCE}/{commit}/{name}")];
+        let Some((place, sha256)) = places.iter().find_map(|place| Some((place, found.get(place)?))) else {
+            // Others are named only, such as the lock files of the repository.
+            let is_exported = [lockfile::FILE, PIPELINE_FILE].contains(&name.as_str());
+            let of_several = found.keys().any(|path| path.starts_with(&format!("{PROVENANCE}/{commit}/")));
+            if let Some(place) = places.get(usize::from(of_several)).filter(|_| is_exported)
+                && !places.iter().any(|place| report.reported.contains(place))
+            {
+                report.push(place, ExportProblem::Missing, format!("{path} names it, but it does not exist"));
+            }
+            continue;
+        };
+        if sha256 != expected && !report.reported.contains(place) {
+            let message = format!("its SHA-256 is {sha256}, {path} says {expected}");
+            report.push(place, ExportProblem::Statement, message);
+        }
     }
 }
 

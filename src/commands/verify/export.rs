@@ -27,9 +27,10 @@ pub fn verify_dir(
     let path = app.cwd.join(dir);
     let signers = allowed_signers.map(|file| app.cwd.join(file));
     // The reader's own settings, if this is in a repository; an export needs none.
-    let verifier = match Repo::open(&app.cwd, &app.env) {
-        Ok(repo) => SignatureVerifier::from_settings(&repo, signers)?,
-        Err(_) => SignatureVerifier::without_settings(&app.env, signers),
+    let repo = Repo::open(&app.cwd, &app.env).ok().filter(|repo| !is_within(repo, &path));
+    let verifier = match repo {
+        Some(repo) => SignatureVerifier::from_settings(&repo, signers)?,
+        None => SignatureVerifier::without_settings(&app.env, signers),
     };
     let bar = app.ui.progress("verifying", None);
     let trust = ExportTrust { without, verifier: &verifier, must_be_signed: allowed_signers.is_some() };
@@ -91,6 +92,14 @@ fn print_export_report(app: &App, dir: &str, report: &ExportReport) {
         let dir = shell_quote(dir);
         app.ui.hint(&format!("name the keys that you trust: `capture-hook verify {dir} --allowed-signers FILE`"));
     }
+}
+
+/// Whether a repository came with the export: then its settings are the stranger's, and can name any program.
+fn is_within(repo: &Repo, export: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    // A bare repository, or a path that cannot be resolved, does not count as the reader's own either.
+    let top = repo.top().ok().and_then(canonical);
+    top.zip(canonical(export)).is_none_or(|(top, export)| top.starts_with(export))
 }
 
 /// Whether a statement has a verified signature.
