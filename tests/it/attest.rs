@@ -19,20 +19,20 @@ const PLACE: &str = "attestations/nav/run-20261124-021550";
 
 impl TestEnv {
     /// Makes an SSH key in HOME and returns its file.
-    fn make_ssh_key(&self, name: &str, kind: &str, passphrase: &str) -> String {
+    pub fn make_ssh_key(&self, name: &str, kind: &str, passphrase: &str) -> String {
         let file = self.path("home").join(name).to_str().unwrap().to_owned();
         self.run_in(".", "ssh-keygen", ["-q", "-t", kind, "-N", passphrase, "-C", name, "-f", &file]).ok();
         file
     }
 
     /// Sets git up to sign with an SSH key, in the user's own settings.
-    fn sign_with_ssh(&self, key: &str) {
+    pub fn sign_with_ssh(&self, key: &str) {
         self.git(["config", "--global", "gpg.format", "ssh"]).ok();
         self.git(["config", "--global", "user.signingKey", key]).ok();
     }
 
     /// Writes an allowed signers file with one line: who, options, key.
-    fn allow_signer(&self, options: &str, key: &str) -> String {
+    pub fn allow_signer(&self, options: &str, key: &str) -> String {
         let public = fs::read_to_string(format!("{key}.pub")).unwrap();
         let file = self.path("home/allowed_signers");
         fs::write(&file, format!("ada@example.org {options} {public}")).unwrap();

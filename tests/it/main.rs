@@ -13,6 +13,8 @@ mod engine;
 mod env;
 mod export_documents;
 mod export_tables;
+mod export_tree;
+mod export_verify;
 mod faults;
 mod field_behind;
 mod field_clones;

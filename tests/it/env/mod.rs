@@ -1,6 +1,7 @@
 //! An environment for one test: an empty HOME, no variable from outside, a scratch repository, real git and real DVC.
 
 mod declared_runs;
+mod exports;
 mod fixtures;
 mod project;
 mod warm_dvc;
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub use declared_runs::{schema_of, write_gzip};
+pub use exports::EXPORTED;
 pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type};
 
 use crate::limits::{self, Watch};
