@@ -123,7 +123,12 @@ impl<'a> RunManifest<'a> {
 /// Returns the files in a manifest of any recorder. `None` if the text is not a manifest.
 #[must_use]
 pub fn parse_entries(manifest: &[u8]) -> Option<Vec<ManifestEntry>> {
-    let value = json::parse(manifest).ok()?;
+    entries_of(&json::parse(manifest).ok()?)
+}
+
+/// The same, of a manifest that is parsed already.
+#[must_use]
+pub fn entries_of(manifest: &JsonValue) -> Option<Vec<ManifestEntry>> {
     let unsigned = |value: &JsonValue| value.as_i64().and_then(|n| u64::try_from(n).ok());
     let entry = |file: &JsonValue| {
         Some(ManifestEntry {
@@ -134,7 +139,7 @@ pub fn parse_entries(manifest: &[u8]) -> Option<Vec<ManifestEntry>> {
             rows: file.get("rows").and_then(unsigned),
         })
     };
-    value.get("files")?.as_array()?.iter().map(entry).collect()
+    manifest.get("files")?.as_array()?.iter().map(entry).collect()
 }
 
 /// Returns the report without its findings, as JSON.

@@ -26,13 +26,17 @@ pub fn build_documents(set: &ExportSet, statements: Vec<DocumentFile>) -> Vec<Do
         media_type,
         bytes,
     };
-    let card = "What this is, and the Hugging Face dataset card";
+    let (card, croissant) = std::thread::scope(|scope| {
+        let croissant = scope.spawn(|| build_croissant(set));
+        // A panic there is passed on, as if it were here.
+        (build_card(set), croissant.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
     documents.push(document("CITATION.cff", "How to cite", "application/yaml", build_cff(set)));
-    documents.push(document("README.md", card, "text/markdown", build_card(set)));
-    let croissant = "Croissant description of the parquet files";
-    documents.push(document("croissant.json", croissant, "application/ld+json", build_croissant(set)));
-    let datacite = "DataCite description, for a deposit with a DOI";
-    documents.push(document("datacite.json", datacite, "application/json", build_datacite(set)));
+    documents.push(document("README.md", "What this is, and the Hugging Face dataset card", "text/markdown", card));
+    let about = "Croissant description of the parquet files";
+    documents.push(document("croissant.json", about, "application/ld+json", croissant));
+    let about = "DataCite description, for a deposit with a DOI";
+    documents.push(document("datacite.json", about, "application/json", build_datacite(set)));
     documents.sort_by(|a, b| a.path.cmp(&b.path));
     // Last, for it describes all others.
     let ro_crate = "RO-Crate description of all files";

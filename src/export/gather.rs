@@ -32,7 +32,7 @@ use crate::run::RunKey;
 use crate::run::StartTime;
 use crate::run::layout::{DATASET_INDEX, MANIFEST, RUN_JSON, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
-use crate::run::schema::RunSchema;
+use crate::run::schema::{RunSchema, SCHEMA_JSON};
 use crate::support::parallel;
 
 /// Files that pin the software of a project, if the commit has them at the repository's top.
@@ -49,6 +49,8 @@ pub struct RunFacts {
     steps: u64,
     episodes: u64,
     generator: Option<String>,
+    /// The fields of `run.json` that name the machine or its user, below `system`.
+    pub private_fields: Vec<&'static str>,
 }
 
 /// Reads what a run's files say, and holds it against each other. `files` are all its files, hashed.
@@ -60,13 +62,15 @@ pub fn read_run_facts(run: &RunKey, location: &RunLocation, files: &[ExportedFil
     };
     let bytes = location.read_bytes(RUN_JSON).ok_or_else(|| unreadable(RUN_JSON, "it is missing"))?;
     let meta = RunMeta::parse(&bytes).map_err(|error| unreadable(RUN_JSON, &error.to_string()))?;
-    let schema = location.read_schema().ok_or_else(|| unreadable("its schema", "it is missing or invalid"))?;
+    let schema = read_schema(&meta, location).map_err(|why| unreadable(SCHEMA_JSON, &why))?;
     let index = location.read_index().ok_or_else(|| unreadable(DATASET_INDEX, "it is missing, or not JSON"))?;
-    let manifest = location.read_bytes(MANIFEST);
-    if let Some(bytes) = &manifest {
-        check_manifest(run, bytes, files)?;
+    let manifest = match location.find_file(MANIFEST) {
+        Some(_) => Some(location.read_manifest().ok_or_else(|| unreadable(MANIFEST, "it is not JSON"))?),
+        None => None,
+    };
+    if let Some(manifest) = &manifest {
+        check_manifest(run, manifest, files)?;
     }
-    let manifest = location.read_manifest();
     let config_hash = meta.env_config.config_hash();
     for (name, value) in [(DATASET_INDEX, Some(&index)), (MANIFEST, manifest.as_ref())] {
         let said = value.and_then(|value| value.get("config_hash")).and_then(JsonValue::as_str);
@@ -92,12 +96,31 @@ pub fn read_run_facts(run: &RunKey, location: &RunLocation, files: &[ExportedFil
         let is_ours = generator.get("name").and_then(JsonValue::as_str) == Some(env!("CARGO_PKG_NAME"));
         generator.get("version").and_then(JsonValue::as_str).filter(|_| is_ours).map(str::to_owned)
     });
-    Ok(RunFacts { meta, schema, simulator, config_hash, ended, steps, episodes, generator })
+    let private_fields = list_private_fields(&meta);
+    Ok(RunFacts { meta, schema, simulator, config_hash, ended, steps, episodes, generator, private_fields })
+}
+
+/// The columns of a run's rows, as its `run.json` says.
+fn read_schema(meta: &RunMeta, location: &RunLocation) -> Result<Arc<RunSchema>, String> {
+    let version =
+        meta.schema().ok_or_else(|| format!("the schema version {} is unknown", meta.schema_version.escape_debug()))?;
+    if !version.is_declared() {
+        return Ok(RunSchema::plume());
+    }
+    let bytes = location.read_bytes(SCHEMA_JSON).ok_or("it is missing")?;
+    RunSchema::parse(&bytes).map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// What a recorder wrote into `run.json` about the machine and its user.
+fn list_private_fields(meta: &RunMeta) -> Vec<&'static str> {
+    let system = meta.raw.get("system");
+    let is_said = |name: &&str| system.and_then(|system| system.get(name)).is_some_and(|value| !value.is_null());
+    ["hostname", "user", "username", "pid"].into_iter().filter(is_said).collect()
 }
 
 /// A manifest that has a hash must have the file's.
-fn check_manifest(run: &RunKey, bytes: &[u8], files: &[ExportedFile]) -> Result<(), ExportError> {
-    let entries = manifest::parse_entries(bytes).ok_or_else(|| ExportError::Unreadable {
+fn check_manifest(run: &RunKey, manifest: &JsonValue, files: &[ExportedFile]) -> Result<(), ExportError> {
+    let entries = manifest::entries_of(manifest).ok_or_else(|| ExportError::Unreadable {
         run: run.clone(),
         file: MANIFEST.into(),
         why: "it is not a manifest".into(),

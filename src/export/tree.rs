@@ -4,21 +4,20 @@
 //! in the same pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::dataset::get::fetch_runs;
+use crate::dataset::get::{RunFiles, fetch_runs};
 use crate::dataset::location::RunLocation;
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::export::attested::{AttestationReader, STATEMENT_SUFFIX};
 use crate::export::copy::copy_object;
 use crate::export::destination::{MadeDirs, check_destination};
 use crate::export::documents::build_documents;
 use crate::export::error::ExportError;
-use crate::export::gather::{OriginReader, read_provenance, read_run_facts};
+use crate::export::gather::{OriginReader, RunFacts, read_provenance, read_run_facts};
 use crate::export::layout::{CHECKSUMS, PROVENANCE};
 use crate::export::metadata::CommittedMetadata;
 use crate::export::select::VersionRuns;
@@ -32,6 +31,7 @@ use crate::project::{Project, Reporter};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
 use crate::support::checksums::checksum_line;
+use crate::support::progress::Progress;
 use crate::support::text::{format_plural, to_hex};
 use crate::support::{fs, parallel};
 
@@ -101,6 +101,7 @@ pub fn export_runs(
     let root = staging.path().join("export");
     let copied = copy_runs(&dvc.cache(), &request.selected, &root, progress.as_ref())?;
     drop(progress);
+    let private_fields = describe_private_fields(&copied, request.without);
     let (set, attested) = gather_set(project, history, &request, copied, &root, reporter)?;
     let mut outcome = ExportOutcome {
         runs: set.runs.len() as u64,
@@ -111,7 +112,7 @@ pub fn export_runs(
         warnings: request.metadata.warnings.clone(),
     };
     outcome.warnings.extend(attested.iter().filter_map(|attested| attested.warning.clone()));
-    outcome.warnings.extend(what_run_json_tells(&set, &root));
+    outcome.warnings.extend(private_fields);
     let statements = attested.iter().map(|attested| attested.statement.clone());
     let documents = build_documents(&set, statements.collect());
     write_documents(&root, &set, &documents, &attested, &mut outcome)?;
@@ -131,37 +132,45 @@ struct CopiedRun {
     key: RunKey,
     version: DataVersion,
     files: Vec<ExportedFile>,
+    facts: RunFacts,
 }
 
 fn copy_runs(
     cache: &Cache,
     selected: &[VersionRuns],
     root: &Path,
-    progress: &dyn crate::support::progress::Progress,
+    progress: &dyn Progress,
 ) -> Result<Vec<CopiedRun>, ExportError> {
-    let mut runs: Vec<_> =
+    let mut runs: Vec<(DataVersion, &RunFiles)> =
         selected.iter().flat_map(|version| version.runs.iter().map(|run| (version.version, run))).collect();
     runs.sort_by(|a, b| a.1.key.cmp(&b.1.key));
-    let jobs: Vec<&FileEntry> = runs.iter().flat_map(|(_, run)| &run.entries).collect();
-    let dirs: BTreeSet<PathBuf> =
-        jobs.iter().filter_map(|entry| root.join(&entry.relpath).parent().map(Path::to_path_buf)).collect();
-    for dir in dirs {
-        fs::create_dir_all(&dir)?;
-    }
-    let copied = parallel::map(&jobs, |entry| {
+    // Run by run: two threads that write in one directory wait for each other.
+    let copied = parallel::map(&runs, |(version, run)| copy_run(cache, run, *version, root, progress));
+    copied.into_iter().collect()
+}
+
+fn copy_run(
+    cache: &Cache,
+    run: &RunFiles,
+    version: DataVersion,
+    root: &Path,
+    progress: &dyn Progress,
+) -> Result<CopiedRun, ExportError> {
+    let folder = run.key.dir_under(root);
+    fs::create_dir_all(&folder)?;
+    let mut files = Vec::with_capacity(run.entries.len());
+    for entry in &run.entries {
         // A path of a run has two folders, so there is a third part.
         let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
-        let to = root.join(&entry.relpath);
-        let mut out = fs::create_new(&to)?;
-        copy_object(cache, entry, name, (&mut out, &to), progress)
-    });
-    let mut copied = copied.into_iter();
-    runs.into_iter()
-        .map(|(version, run)| {
-            let files = copied.by_ref().take(run.entries.len()).collect::<Result<Vec<_>, _>>()?;
-            Ok(CopiedRun { key: run.key.clone(), version, files })
-        })
-        .collect()
+        let path = folder.join(name);
+        if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
+            fs::create_dir_all(parent)?;
+        }
+        let mut out = fs::create_new(&path)?;
+        files.push(copy_object(cache, entry, name, (&mut out, &path), progress)?);
+    }
+    let facts = read_run_facts(&run.key, &RunLocation::Dataset(folder), &files)?;
+    Ok(CopiedRun { key: run.key.clone(), version, files, facts })
 }
 
 /// The statement of a run, and what signs it.
@@ -181,13 +190,10 @@ fn gather_set(
     root: &Path,
     reporter: &dyn Reporter,
 ) -> Result<(ExportSet, Vec<AttestedRun>), ExportError> {
-    let facts = parallel::map(&copied, |run| {
-        read_run_facts(&run.key, &RunLocation::Dataset(run.key.dir_under(root)), &run.files)
-    });
     let mut origins = OriginReader::new(project, OriginIndex::new(project, history));
     let mut runs = Vec::new();
-    for (run, facts) in copied.into_iter().zip(facts) {
-        runs.push(origins.describe_run(&run.key, run.version, facts?, run.files, reporter)?);
+    for run in copied {
+        runs.push(origins.describe_run(&run.key, run.version, run.facts, run.files, reporter)?);
     }
     let provenance = read_provenance(project, runs.iter().map(|run| &run.commit.id))?;
     check_provenance_names(&runs, &provenance)?;
@@ -227,33 +233,33 @@ fn attest_runs(
     for file in provenance {
         by_commit.entry(&file.commit).or_default().push(file);
     }
-    let mut attested = Vec::new();
+    let mut held = Vec::new();
     for run in runs {
+        held.push((run, attestations.read(&run.key)?));
+    }
+    Ok(parallel::map(&held, |(run, attestation)| {
         // One run's statement needs no name that tells it from others.
         let stem = if runs.len() == 1 { format!("{PROVENANCE}/run") } else { format!("{PROVENANCE}/{}", run.key) };
         let files = by_commit.get(&run.commit.id).map(Vec::as_slice).unwrap_or_default();
-        let (mut bytes, mut signatures, mut warning) = (build_statement(run, files, repository), Vec::new(), None);
-        if let Some(attestation) = attestations.read(&run.key)? {
-            match why_not_attested(&attestation.statement, run) {
-                None => {
-                    bytes = attestation.statement;
-                    let beside = attestation.signatures.into_iter();
-                    signatures = beside.map(|(suffix, bytes)| (format!("{stem}{suffix}"), bytes)).collect();
-                }
-                Some(why) => {
-                    warning = Some(format!("the attestation of {} is not taken along: {why}", run.key));
-                }
+        let not_attested = attestation.as_ref().map(|attestation| why_not_attested(&attestation.statement, run));
+        let (bytes, signatures) = match (attestation, &not_attested) {
+            (Some(attestation), Some(None)) => {
+                let beside = attestation.signatures.iter().cloned();
+                let signatures = beside.map(|(suffix, bytes)| (format!("{stem}{suffix}"), bytes)).collect();
+                (attestation.statement.clone(), signatures)
             }
-        }
+            _ => (build_statement(run, files, repository), Vec::new()),
+        };
         let statement = DocumentFile {
             path: format!("{stem}{STATEMENT_SUFFIX}"),
             description: format!("in-toto statement of the run {}: its files and where they come from", run.key),
             media_type: "application/vnd.in-toto+json",
             bytes,
         };
-        attested.push(AttestedRun { statement, signatures, warning });
-    }
-    Ok(attested)
+        let why = not_attested.flatten();
+        let warning = why.map(|why| format!("the attestation of {} is not taken along: {why}", run.key));
+        AttestedRun { statement, signatures, warning }
+    }))
 }
 
 /// Why a statement is not one of this run's bytes.
@@ -289,30 +295,18 @@ fn leave_out(names: &[String], root: &Path, runs: &mut [ExportedRun]) -> Result<
     Ok(())
 }
 
-/// Warns of what recorders write into `run.json` about the machine and its user.
-fn what_run_json_tells(set: &ExportSet, root: &Path) -> Option<String> {
-    let mut fields = BTreeSet::new();
-    let mut runs = 0;
-    for run in set.runs.iter().filter(|run| run.find_file(RUN_JSON).is_some()) {
-        let location = RunLocation::Dataset(run.key.dir_under(root));
-        let Some(run_json) = location.read_run_json() else { continue };
-        let system = run_json.get("system");
-        let names = ["hostname", "user", "username", "pid"];
-        let found =
-            names.into_iter().filter(|name| system.and_then(|system| system.get(name)).is_some_and(|v| !v.is_null()));
-        let before = fields.len();
-        let found: Vec<&str> = found.collect();
-        fields.extend(found.iter().copied());
-        runs += u64::from(!found.is_empty() || fields.len() > before);
+/// Warns of what recorders wrote into `run.json` about the machine and its user, if it is exported.
+fn describe_private_fields(copied: &[CopiedRun], without: &[String]) -> Option<String> {
+    if without.iter().any(|name| name == RUN_JSON) {
+        return None;
     }
-    let fields: Vec<String> = fields.into_iter().map(|field| format!("system.{field}")).collect();
-    (runs > 0).then(|| {
-        let of_runs = format_plural(runs, "run");
-        format!(
-            "run.json of {of_runs} names the machine or its user ({}); leave it out with `--without run.json`",
-            fields.join(", ")
-        )
-    })
+    let told = copied.iter().map(|run| &run.facts.private_fields).filter(|fields| !fields.is_empty());
+    let runs = format_plural(told.clone().count() as u64, "run");
+    let fields: BTreeSet<String> = told.flatten().map(|field| format!("system.{field}")).collect();
+    let list = fields.into_iter().collect::<Vec<_>>().join(", ");
+    let warning =
+        || format!("run.json of {runs} names the machine or its user ({list}); leave it out with `--without run.json`");
+    (!list.is_empty()).then(warning)
 }
 
 fn write_documents(
@@ -322,35 +316,37 @@ fn write_documents(
     attested: &[AttestedRun],
     outcome: &mut ExportOutcome,
 ) -> Result<(), ExportError> {
-    let mut sums: BTreeMap<String, String> = BTreeMap::new();
+    let mut sums: BTreeMap<String, &str> = BTreeMap::new();
     for run in &set.runs {
         for file in &run.files {
-            sums.insert(run.path_of(&file.name), file.sha256.clone());
+            sums.insert(run.path_of(&file.name), &file.sha256);
             outcome.bytes += file.bytes;
         }
     }
-    let mut write = |path: &str, bytes: &[u8]| -> Result<(), ExportError> {
-        let path = root.join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write_new(&path, bytes)?;
-        outcome.bytes += bytes.len() as u64;
-        Ok(())
-    };
-    for document in documents {
-        write(&document.path, &document.bytes)?;
-        sums.insert(document.path.clone(), to_hex(&Sha256::digest(&document.bytes)));
-    }
     // Not listed: an ECDSA or OpenPGP signature of the same bytes has other bytes each time.
     let signatures = attested.iter().flat_map(|attested| &attested.signatures);
-    let mut unlisted = 1;
-    for (path, bytes) in signatures {
-        write(path, bytes)?;
-        unlisted += 1;
+    let unlisted = signatures.map(|(path, bytes)| (path.as_str(), bytes.as_slice(), false));
+    let listed = documents.iter().map(|document| (document.path.as_str(), document.bytes.as_slice(), true));
+    let files: Vec<(&str, &[u8], bool)> = listed.chain(unlisted).collect();
+    let dirs: BTreeSet<&Path> = files.iter().filter_map(|(path, ..)| Path::new(path).parent()).collect();
+    for dir in dirs {
+        fs::create_dir_all(&root.join(dir))?;
+    }
+    let written = parallel::map(&files, |(path, bytes, _)| {
+        fs::write_new(&root.join(path), bytes)?;
+        Ok(to_hex(&Sha256::digest(bytes)))
+    });
+    let written = written.into_iter().collect::<Result<Vec<String>, ExportError>>()?;
+    for ((path, bytes, is_listed), sha256) in files.iter().zip(&written) {
+        outcome.bytes += bytes.len() as u64;
+        if *is_listed {
+            sums.insert((*path).to_owned(), sha256);
+        }
     }
     let lines: String = sums.iter().map(|(path, sha256)| checksum_line(sha256, path)).collect();
-    write(CHECKSUMS, lines.as_bytes())?;
-    outcome.files = sums.len() as u64 + unlisted;
+    fs::write_new(&root.join(CHECKSUMS), lines.as_bytes())?;
+    outcome.bytes += lines.len() as u64;
+    // With the list itself.
+    outcome.files = set.runs.iter().map(|run| run.files.len() as u64).sum::<u64>() + files.len() as u64 + 1;
     Ok(())
 }
