@@ -6,9 +6,9 @@ use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::export::metadata::{MetadataFlags, read_dataset_metadata};
-use crate::export::select::{ExportSelection, VersionRuns, select_runs};
+use crate::export::select::{VersionRuns, select_all, select_named};
 use crate::export::tree::{ExportRequest, export_runs};
-use crate::history::catalog;
+use crate::history::{self, catalog};
 use crate::output::json::ExportJson;
 use crate::support::text::{format_bytes, format_plural};
 
@@ -79,10 +79,14 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     })?;
     // First of all: what is missing is named before anything is fetched.
     let metadata = read_dataset_metadata(&project, &metadata_flags(args))?;
-    let catalog = catalog::load_catalog(&project)?;
-    let selection =
-        ExportSelection { runs: &args.runs, experiment: args.experiment.as_deref(), rev: args.rev.as_deref() };
-    let selected = select_runs(&project, &catalog, &app.cwd, selection)?;
+    let rev = args.rev.as_deref();
+    // A whole dataset is found without looking through what lies in results.
+    let (selected, history) = if args.runs.is_empty() {
+        (select_all(&project, args.experiment.as_deref(), rev)?, history::load_history(&project)?)
+    } else {
+        let catalog = catalog::load_catalog(&project)?;
+        (select_named(&project, &catalog, &app.cwd, &args.runs, rev)?, catalog.history)
+    };
     let output = output_path(args, &selected);
     let to = app.cwd.join(&output);
     let request = ExportRequest {
@@ -95,7 +99,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         is_zip: args.zip,
         replace: args.force,
     };
-    let outcome = export_runs(&project, &catalog.history, request, &app.ui)?;
+    let outcome = export_runs(&project, &history, request, &app.ui)?;
     if app.ui.json() {
         app.ui.print_json(&ExportJson {
             path: output.to_string_lossy().into_owned(),

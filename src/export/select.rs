@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::dataset::get::{RunFiles, find_files};
 use crate::dataset::runs::group_by_run;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::project::DvcProject;
 use crate::export::error::ExportError;
 use crate::export::layout::is_own_name;
 use crate::history::catalog::Catalog;
@@ -15,17 +14,6 @@ use crate::history::rebuilt;
 use crate::project::Project;
 use crate::run::RunKey;
 use crate::support::names::find_refused;
-
-/// What the user asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct ExportSelection<'a> {
-    /// These runs.
-    pub runs: &'a [String],
-    /// All runs of this experiment.
-    pub experiment: Option<&'a str>,
-    /// The revision whose data is meant; for a whole dataset, HEAD without one.
-    pub rev: Option<&'a str>,
-}
 
 /// Runs that are read from one data version.
 #[derive(Debug, Clone)]
@@ -36,58 +24,44 @@ pub struct VersionRuns {
     pub runs: Vec<RunFiles>,
 }
 
-/// Finds the runs that are asked for. File lists that this clone lacks are fetched.
-pub fn select_runs(
+/// All runs of a revision's dataset, HEAD's without one, or those of an experiment. A file list that this clone lacks is
+/// fetched.
+pub fn select_all(
     project: &Project,
-    catalog: &Catalog,
-    cwd: &Path,
-    selection: ExportSelection<'_>,
+    experiment: Option<&str>,
+    rev: Option<&str>,
 ) -> Result<Vec<VersionRuns>, ExportError> {
-    let dvc = &project.dvc()?;
-    let selected = if selection.runs.is_empty() {
-        vec![select_whole(project, dvc, selection)?]
-    } else {
-        select_named(project, dvc, catalog, cwd, selection)?
-    };
-    for run in selected.iter().flat_map(|version| &version.runs) {
-        check_names(run)?;
-    }
-    Ok(selected)
-}
-
-fn select_whole(
-    project: &Project,
-    dvc: &DvcProject<'_>,
-    selection: ExportSelection<'_>,
-) -> Result<VersionRuns, ExportError> {
-    let rev = selection.rev.unwrap_or("HEAD");
+    let rev = rev.unwrap_or("HEAD");
     let (_, version) = find_version_at(project, rev)?;
-    let file_list = rebuilt::read_file_list(project, dvc, version)?;
-    let is_asked = |run: &RunKey| selection.experiment.is_none_or(|experiment| run.experiment() == experiment);
+    let file_list = rebuilt::read_file_list(project, &project.dvc()?, version)?;
+    let is_asked = |run: &RunKey| experiment.is_none_or(|experiment| run.experiment() == experiment);
     let runs: Vec<RunFiles> = group_by_run(&file_list)
         .filter(|run| is_asked(&run.key))
         .map(|run| RunFiles { key: run.key, entries: run.entries.to_vec() })
         .collect();
     if runs.is_empty() {
-        let what = match selection.experiment {
+        let what = match experiment {
             Some(experiment) => format!("`{rev}` holds no run of the experiment {}", experiment.escape_debug()),
             None => format!("`{rev}` holds no run"),
         };
         return Err(ExportError::NoRuns { what });
     }
-    Ok(VersionRuns { version, runs })
+    runs.iter().try_for_each(check_names)?;
+    Ok(vec![VersionRuns { version, runs }])
 }
 
-fn select_named(
+/// The runs that the user names: of a revision, of the tags that were typed, else the newest that are committed.
+pub fn select_named(
     project: &Project,
-    dvc: &DvcProject<'_>,
     catalog: &Catalog,
     cwd: &Path,
-    selection: ExportSelection<'_>,
+    queries: &[String],
+    rev: Option<&str>,
 ) -> Result<Vec<VersionRuns>, ExportError> {
+    let dvc = project.dvc()?;
     let mut versions: BTreeMap<RunKey, DataVersion> = BTreeMap::new();
-    for query in selection.runs {
-        let found = find_current_run(project, catalog, cwd, query, selection.rev)?;
+    for query in queries {
+        let found = find_current_run(project, catalog, cwd, query, rev)?;
         if versions.insert(found.key.clone(), found.version).is_some_and(|other| other != found.version) {
             return Err(ExportError::TwoVersions { run: found.key });
         }
@@ -98,8 +72,10 @@ fn select_named(
     }
     let mut selected = Vec::new();
     for (version, keys) in by_version {
-        let file_list = rebuilt::read_file_list(project, dvc, version)?;
-        let runs = keys.iter().map(|run| find_files(&file_list, run, version)).collect::<Result<_, _>>()?;
+        let file_list = rebuilt::read_file_list(project, &dvc, version)?;
+        let runs: Vec<RunFiles> =
+            keys.iter().map(|run| find_files(&file_list, run, version)).collect::<Result<_, _>>()?;
+        runs.iter().try_for_each(check_names)?;
         selected.push(VersionRuns { version, runs });
     }
     Ok(selected)
