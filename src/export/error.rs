@@ -80,7 +80,7 @@ pub enum ExportError {
         why: String,
     },
     /// No commit of this clone is known to have brought the run.
-    #[error("no commit in this clone holds {run}")]
+    #[error("this clone does not know which commit introduced {run}")]
     NoOrigin {
         /// The run.
         run: RunKey,
@@ -155,7 +155,7 @@ impl Explain for ExportError {
                 CheckFailed.code("data_damaged").hint("ask who committed it: such a name could lead out of the export")
             }
             Self::NoOrigin { .. } => {
-                Setup.code("no_such_commit").hint("fetch the commits and tags of the repository: `git fetch --tags`")
+                Setup.code("no_such_commit").hint("fetch the commits and tags of the repository: `git fetch --tags`, and with `--unshallow` in a shallow clone")
             }
             Self::Damaged { object, .. } => CheckFailed.code("data_damaged").hint(format!(
                 "remove the damaged object, then export again, which fetches it: `rm -f {}`",

@@ -231,7 +231,8 @@ impl<'a> OriginReader<'a> {
         let commit = self.project.repo.read_commit(id)?;
         let read = ExportedCommit {
             id: id.clone(),
-            author: commit.author,
+            // Some give git their address as their name. No address is published: then the name is not known.
+            author: if commit.author.contains('@') { String::new() } else { commit.author },
             author_email: commit.author_email,
             // A date that no calendar has is not worth failing for: git shows it as the epoch, too.
             time: Timestamp::from_second(commit.time).unwrap_or(Timestamp::UNIX_EPOCH),
