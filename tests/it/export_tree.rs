@@ -166,6 +166,74 @@ fn a_private_branch_changes_nothing() {
     assert_same_tree(&before, &env.export("after", &["--all"]), "with a private branch");
 }
 
+/// A run that is newer on another branch is exported as HEAD holds it, by its name as with all others.
+#[test]
+fn a_newer_version_on_a_branch_is_not_taken() {
+    let env = TestEnv::exported_history();
+    let before = env.export("before", &["nav/first"]);
+    env.git(["checkout", "-q", "-b", "newer"]).ok();
+    env.record_again("nav/first");
+    env.git(["commit", "-q", "-am", "Record nav/first again"]).ok();
+    let newer = env.export("newer", &["nav/first"]);
+    assert_ne!(statements(&newer), statements(&before));
+    env.git(["checkout", "-q", "main"]).ok();
+    assert_same_tree(&before, &env.export("after", &["nav/first"]), "with a newer version elsewhere");
+    assert_same_tree(&newer, &env.export("by-rev", &["nav/first", "--rev", "newer"]), "of the branch");
+}
+
+/// A shallow clone does not take its oldest commit for the one that brought a run.
+#[test]
+fn a_shallow_clone_says_that_history_is_missing() {
+    let env = TestEnv::exported_history();
+    let url = format!("file://{}", env.path("origin.git").display());
+    env.git_in(".", ["clone", "-q", "--depth", "1", &url, "clone"]).ok();
+    let output = env.hook_in("clone", ["export", "nav/first", "-o", "../out"]).fails(3);
+    assert_snapshot!(env.screen(&output), @r"
+    error: this clone does not know which commit introduced nav/first
+    hint: fetch the commits and tags of the repository: `git fetch --tags`, and with `--unshallow` in a shallow clone
+    ");
+    env.git_in("clone", ["fetch", "-q", "--unshallow", "--tags"]).ok();
+    env.hook_in("clone", ["export", "nav/first", "-o", "../out"]).ok();
+    assert_same_tree(&env.export("full", &["nav/first"]), &env.path("out"), "once history is there");
+}
+
+/// An attestation that HEAD holds is exported if it is of these bytes and of the commit whose pipeline is exported.
+#[test]
+fn an_attestation_is_taken_along_if_it_is_of_this_run() {
+    let env = TestEnv::exported_history();
+    env.sign_with_ssh(&env.make_ssh_key("key", "ed25519", ""));
+    env.hook(["attest", "nav/first"]).ok();
+    let exported = |to: &str, message: &str| -> CommandOutput {
+        env.git(["add", "attestations"]).ok();
+        env.git(["commit", "-qm", message]).ok();
+        env.hook(["export", "nav/first", "-o", &format!("../{to}")]).ok()
+    };
+    let output = exported("signed", "Sign");
+    assert!(output.stderr.contains("; 1 statement signed"), "{}", output.stderr);
+    let statement = env.repo("attestations/nav/first.intoto.json");
+    let own = fs::read_to_string(&statement).unwrap();
+    for (suffix, name) in [("", "run.intoto.json"), (".sig", "run.intoto.json.sig")] {
+        let tracked = fs::read(env.repo(format!("attestations/nav/first.intoto.json{suffix}"))).unwrap();
+        assert_eq!(fs::read(env.path("signed/provenance").join(name)).unwrap(), tracked);
+    }
+    for (to, from, with, words) in [
+        ("other-commit", commit_of(&own), "0".repeat(40), "nav/first is not taken along: it names 0000"),
+        ("other-run", "nav/first\"".into(), "nav/again\"".into(), "it is the statement of `nav/again`"),
+        ("none", own.clone(), "{}".into(), "it is not a statement of capture-hook"),
+    ] {
+        fs::write(&statement, own.replace(&from, &with)).unwrap();
+        let output = exported(to, to);
+        assert!(
+            output.stderr.contains(words) && output.stderr.contains("; no statement is signed"),
+            "{}",
+            output.stderr
+        );
+        assert_eq!(statements(&env.path(to))["nav/first"], own);
+        assert!(!env.path(to).join("provenance/run.intoto.json.sig").exists());
+        env.hook(["verify", &format!("../{to}")]).ok();
+    }
+}
+
 /// No file that an export writes itself holds an absolute path, the host's name, a user, an address of e-mail or of a
 /// remote. What `run.json` gives away is said, and can be left out.
 #[test]
@@ -180,8 +248,11 @@ fn nothing_of_the_exporter_gets_in() {
     fs::write(env.repo("CITATION.cff"), citation).unwrap();
     env.git(["add", "CITATION.cff"]).ok();
     env.git(["commit", "-qm", "Cite", "--author", "Bo Sample <author@private.example>"]).ok();
+    env.record_as("ok-pypi010", "nav/last");
+    env.git(["config", "user.name", "person@private.example"]).ok();
+    env.commit_run("nav/last");
     let said = env.hook(["export", "--all", "-o", "../all"]).ok().stderr;
-    let told = "run.json of 8 runs names the machine or its user (system.hostname, system.pid)";
+    let told = "run.json of 9 runs names the machine or its user (system.hostname, system.pid)";
     assert!(said.contains(told), "{said}");
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     let user = env.run_in(".", "id", ["-un"]).ok().stdout.trim().to_owned();
@@ -189,7 +260,7 @@ fn nothing_of_the_exporter_gets_in() {
     let paths = [root.to_str().unwrap(), "/home/", "/tmp/", "/root", "file://", "origin.git", "dvc-remote"];
     let mut searched = 0;
     for (name, bytes) in tree(&env.path("all")) {
-        let is_of_run = EXPORTED.iter().any(|run| name.starts_with(&format!("{run}/")));
+        let is_of_run = EXPORTED.iter().chain(&["nav/last"]).any(|run| name.starts_with(&format!("{run}/")));
         let is_tracked = name.ends_with("dvc.lock") || name.ends_with(".yaml");
         if is_of_run || is_tracked {
             continue;
@@ -205,7 +276,7 @@ fn nothing_of_the_exporter_gets_in() {
             assert!(!words.contains(private.as_str()), "{private} in {name}");
         }
     }
-    assert_eq!(searched, EXPORTED.len() + 6);
+    assert_eq!(searched, EXPORTED.len() + 7);
 }
 
 /// A file that is left out is missed by `verify`, unless it is told of.

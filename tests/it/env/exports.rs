@@ -1,7 +1,7 @@
 //! A project whose runs came into history in every way that git has, described and pushed, to be exported.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::TestEnv;
@@ -33,9 +33,18 @@ impl TestEnv {
     }
 
     /// Exports to a new directory beside the repository.
-    pub fn export(&self, to: &str, args: &[&str]) -> std::path::PathBuf {
+    pub fn export(&self, to: &str, args: &[&str]) -> PathBuf {
         self.hook([&["export", "-q", "-o", &format!("../{to}")], args].concat()).ok();
         self.path(to)
+    }
+
+    /// Records a run that is ingested already again, with other bytes, and ingests it.
+    pub fn record_again(&self, run: &str) {
+        let file = self.repo("results").join(run).join("run.json");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}\n")).unwrap();
+        self.select(run);
+        self.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
     }
 }
 
@@ -70,7 +79,7 @@ fn make_history(env: TestEnv) -> TestEnv {
     env.git(["commit", "-q", "--amend", "-m", "Another message", "--date", "2026-01-02T03:04:05+06:00"]).ok();
     env.git(["merge", "-q", "--no-edit", "topic"]).ok();
     env.git(["cherry-pick", "side"]).ok();
-    record_again(&env, "nav/again");
+    env.record_again("nav/again");
     env.git(["commit", "-q", "-am", "Record nav/again again"]).ok();
     fs::write(env.repo("notes.txt"), "a\n").unwrap();
     env.git(["add", "notes.txt"]).ok();
@@ -78,13 +87,4 @@ fn make_history(env: TestEnv) -> TestEnv {
     assert_eq!(env.runs_at("HEAD"), EXPORTED);
     env.git(["push", "-q", "--tags", "origin", "main", "topic", "side"]).ok();
     env
-}
-
-/// Records a run that is ingested already again, with other bytes, and ingests it.
-fn record_again(env: &TestEnv, run: &str) {
-    let file = env.repo(Path::new("results").join(run).join("run.json"));
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("{text}\n")).unwrap();
-    env.select(run);
-    env.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
 }

@@ -105,15 +105,15 @@ fn a_huge_export_takes_no_more_than_it_should() {
         let line = "ulimit -v 4000000; exec \"$@\"";
         let mut command = env.command("/bin/sh", ".");
         command.args(["-c", line, "sh", BIN, "--json", "verify", dir]);
-        run_command_within(Duration::from_secs(60), &mut command)
+        run_command_within(Duration::from_secs(30), &mut command)
     };
     let zeros = "0".repeat(64);
     let dir = changed(&env, "one", |dir| {
-        let lines: String = (0..200_000).map(|n| format!("{zeros}  a/b/{n}\n")).collect();
+        let lines: String = (0..60_000).map(|n| format!("{zeros}  a/b/{n}\n")).collect();
         fs::write(dir.join("SHA256SUMS"), lines).unwrap();
     });
     let output = bounded(dir).fails(1);
-    assert!(output.stdout.contains("a/b/199999"));
+    assert!(output.stdout.contains("a/b/59999"));
     let dir = changed(&env, "one", |dir| {
         let list = fs::File::create(dir.join("SHA256SUMS")).unwrap();
         list.set_len(1 << 40).unwrap();
@@ -121,7 +121,7 @@ fn a_huge_export_takes_no_more_than_it_should() {
     let output = bounded(dir);
     assert!((1..=5).contains(&output.code) && output.stderr.contains("SHA256SUMS"), "{}", output.both());
     let dir = changed(&env, "one", |dir| {
-        let subjects: Vec<String> = (0..200_000)
+        let subjects: Vec<String> = (0..60_000)
             .map(|n| format!("{{\"digest\":{{\"sha256\":\"{zeros}\"}},\"name\":\"{FIRST}/{n:06}\"}}"))
             .collect();
         let statement = fs::read_to_string(dir.join("provenance/run.intoto.json")).unwrap();
@@ -133,7 +133,7 @@ fn a_huge_export_takes_no_more_than_it_should() {
         fs::write(dir.join("provenance/run.intoto.json"), many).unwrap();
         relist(dir, "provenance/run.intoto.json");
     });
-    assert!(bounded(dir).fails(1).stdout.contains("199999"));
+    assert!(bounded(dir).fails(1).stdout.contains("59999"));
     let deep = "d/".repeat(1500);
     let dir = changed(&env, "one", |dir| fs::create_dir_all(dir.join(&deep)).unwrap());
     bounded(dir).ok();
