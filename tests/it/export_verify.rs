@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::env::{BIN, CommandOutput, FIRST, PLUME, TestEnv, copy_dir, which};
+use crate::env::{BIN, CommandOutput, FIRST, PLUME, TestEnv, copy_dir, fixtures_dir, which};
 
 mod hostile;
 mod signatures;
@@ -33,8 +33,7 @@ fn received() -> TestEnv {
         env.hook(["attest", PLUME]).ok();
         env.git(["add", "attestations", "capture-hook.toml"]).ok();
         env.git(["commit", "-qm", "Sign the runs"]).ok();
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("received-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&kept);
+        let kept = fixtures_dir().join("received");
         for (to, args) in [("both", &["--all"][..]), ("one", &[FIRST])] {
             copy_dir(&env.export(to, args), &kept.join(to));
         }

@@ -156,7 +156,7 @@ fn index(cache_type: &str) -> usize {
 
 /// The directory for this process's projects. Statics are never dropped, so each process removes what earlier ones
 /// left.
-fn fixtures_dir() -> PathBuf {
+pub fn fixtures_dir() -> PathBuf {
     let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
     let own = fixtures.join(std::process::id().to_string());
     for dir in fs::read_dir(&fixtures).into_iter().flatten().flatten() {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use declared_runs::{schema_of, write_gzip};
 pub use exports::EXPORTED;
-pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type};
+pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type, fixtures_dir};
 
 use crate::limits::{self, Watch};
 
