@@ -87,6 +87,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let catalog = catalog::load_catalog(&project)?;
         (select_named(&project, &catalog, &app.cwd, &args.runs, rev)?, catalog.history)
     };
+    let has_publisher = metadata.metadata.publisher.is_some();
     let output = output_path(args, &selected);
     let to = app.cwd.join(&output);
     let request = ExportRequest {
@@ -122,6 +123,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     app.exclude_from_git(&project, &to, &output);
     for warning in &outcome.warnings {
         app.ui.warn(warning);
+    }
+    if !has_publisher {
+        app.ui
+            .hint("name who publishes it, as archives ask for: `capture-hook config set dataset.publisher.name NAME`");
     }
     if outcome.signed == 0 {
         app.ui.hint("sign a run's statement: `capture-hook attest RUN`, commit `attestations/`, then export again");

@@ -21,6 +21,7 @@ pub mod dsse;
 pub mod error;
 pub mod gather;
 pub mod layout;
+pub mod meanings;
 pub mod media;
 pub mod metadata;
 pub mod ro_crate;

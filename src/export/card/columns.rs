@@ -1,7 +1,8 @@
 //! The columns of a table as a reader of a card meets them.
 
+use crate::export::meanings::column_meaning;
 use crate::run::layout::RunStream;
-use crate::run::schema::{RunSchema, TableColumn, TableSource};
+use crate::run::schema::{Column, RunSchema, TableColumn, TableSource};
 
 /// A column of a table.
 pub(super) struct ShownColumn {
@@ -21,33 +22,35 @@ pub(super) fn show_columns(schema: &RunSchema, stream: RunStream) -> Vec<ShownCo
 }
 
 fn show_column(schema: &RunSchema, stream: RunStream, column: &TableColumn) -> ShownColumn {
-    let of_format = |kind: &str, meaning: &str| ShownColumn {
-        name: column.name.clone(),
-        kind: kind.into(),
-        unit: None,
-        meaning: Some(meaning.into()),
+    let declared = match column.source {
+        TableSource::Column(index) => schema.stream(stream).column(index),
+        _ => None,
     };
-    let count = if stream == RunStream::Steps { "Number of the step in its episode" } else { "Number of steps" };
-    match column.source {
-        TableSource::SchemaVersion => of_format("string", "Version of the format of the recorded rows"),
-        TableSource::Experiment => of_format("string", "Experiment of the run"),
-        TableSource::RunId => of_format("string", "Name of the run in its experiment"),
-        TableSource::EpisodeId => of_format("string", "Name of the episode, as the recorder wrote it"),
-        TableSource::EpisodeIndex => of_format("int64", "Number of the episode in its run, from 0"),
-        TableSource::Count => of_format("int64", count),
-        TableSource::Terminated => of_format("bool", "Whether the episode reached an end of its own"),
-        TableSource::Truncated => of_format("bool", "Whether the episode was cut off"),
-        TableSource::Extra => of_format("json", "Fields of the row that are no columns"),
-        TableSource::Undeclared(kind) => of_format(kind.as_str(), "Not recorded"),
-        TableSource::Column(index) => {
-            let declared = schema.stream(stream).column(index);
-            let shape = declared.and_then(|declared| declared.shape_text()).unwrap_or_default();
-            ShownColumn {
-                name: column.name.clone(),
-                kind: declared.map(|declared| format!("{}{shape}", declared.kind.as_str())).unwrap_or_default(),
-                unit: declared.and_then(|declared| declared.unit.clone()),
-                meaning: declared.and_then(|declared| declared.description.clone()),
-            }
+    let kind = match (column.source, declared) {
+        (_, Some(declared)) => describe_kind(declared),
+        (TableSource::EpisodeIndex | TableSource::Count, _) => "int64".into(),
+        (TableSource::Terminated | TableSource::Truncated, _) => "bool".into(),
+        (TableSource::Extra, _) => "json".into(),
+        (TableSource::Undeclared(kind), _) => kind.as_str().into(),
+        _ => "string".into(),
+    };
+    let meaning = match (column.source, declared.and_then(|declared| declared.description.clone())) {
+        (TableSource::Undeclared(_), _) => Some("Not recorded".into()),
+        (_, Some(description)) => Some(description),
+        _ => column_meaning(stream, &column.name, schema.is_plume(), schema.reset_rows),
+    };
+    ShownColumn { name: column.name.clone(), kind, unit: declared.and_then(|declared| declared.unit.clone()), meaning }
+}
+
+/// A column's type in words: `float64`, `list of float64`, `float32, 7 x 7 x 3`.
+fn describe_kind(column: &Column) -> String {
+    let kind = column.kind.as_str();
+    match column.shape.as_deref() {
+        None => kind.to_owned(),
+        Some([]) => format!("list of {kind}"),
+        Some(shape) => {
+            let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            format!("{kind}, {}", sizes.join(" x "))
         }
     }
 }

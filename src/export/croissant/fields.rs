@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::export::meanings::column_meaning;
 use crate::export::tables::{TableGroup, type_of};
 use crate::run::layout::RunStream;
 use crate::run::schema::{Bounds, Column, ColumnType, RunSchema, TableColumn, TableSource};
@@ -110,10 +111,9 @@ impl FieldFacts<'_> {
             return text.to_owned();
         }
         let is_plume = self.schemas.iter().any(|schema| schema.is_plume());
-        let known = fixed_meaning(self.stream, name).or_else(|| if is_plume { plume_meaning(name) } else { None });
-        if let Some(text) = known {
-            let has_resets = name == "step" && self.schemas.iter().any(|schema| schema.reset_rows);
-            return if has_resets { format!("{text}; 0 is the state after the reset") } else { text.to_owned() };
+        let has_resets = self.schemas.iter().any(|schema| schema.reset_rows);
+        if let Some(text) = column_meaning(self.stream, name, is_plume, has_resets) {
+            return text;
         }
         match self.common(|column| Some(column.path.to_string())) {
             Some(path) => format!("Recorded as {path}"),
@@ -185,47 +185,4 @@ fn float_text(kind: ColumnType, bound: f64) -> Option<String> {
 
 fn allowed_text(column: &Column) -> Option<String> {
     (!column.allowed.is_empty()).then(|| column.allowed.join(", "))
-}
-
-/// The columns that have one meaning in the runs of every simulator.
-fn fixed_meaning(stream: RunStream, name: &str) -> Option<&'static str> {
-    let of_step = stream == RunStream::Steps;
-    Some(match name {
-        "schema_version" => "Version of the recorder's format",
-        "experiment" => "Experiment of the run",
-        "run_id" => "Id of the run in its experiment",
-        "episode_id" => "Episode as the recorder names it; several of a run may share a name",
-        "episode_index" => "Number of the episode in its run, from 0",
-        "step" => "Number of the step in its episode, from 1",
-        "total_steps" => "Number of the episode's steps",
-        "terminated" if of_step => "Whether the episode ended with this step",
-        "terminated" => "Whether the episode came to its end",
-        "truncated" if of_step => "Whether the episode was cut off after this step",
-        "truncated" => "Whether the episode was cut off",
-        "ts" => "Time of the step by the clock on the wall, since 1970",
-        "reward" => "Reward of the step",
-        "seed" => "Seed of the episode",
-        "agent" => "Agent of the row",
-        "total_reward" => "Sum of the episode's rewards",
-        "success" => "Whether the episode reached its goal",
-        "duration_ms" => "Duration of the episode in milliseconds",
-        "extra" => "Fields that no column names, as the text of one JSON object",
-        _ => return None,
-    })
-}
-
-/// The other columns of plume-nav-sim, whose schema has no descriptions.
-fn plume_meaning(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "action" => "Action of the agent",
-        "agent_x" => "Position of the agent, x",
-        "agent_y" => "Position of the agent, y",
-        "distance_to_goal" => "Distance of the agent to the goal",
-        "observation_summary" => "Summary of the observation",
-        "final_x" => "Last position of the agent, x",
-        "final_y" => "Last position of the agent, y",
-        "final_distance_to_goal" => "Last distance of the agent to the goal",
-        "avg_step_time_ms" => "Mean time of a step in milliseconds",
-        _ => return None,
-    })
 }
