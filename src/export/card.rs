@@ -216,7 +216,7 @@ mod tests {
             - "*/*/episodes.parquet"
         "###);
         assert!(card.contains("\"steps\", split=\"train\""), "{card}");
-        assert!(card.contains("| agent_x | int64 | cell |  |"), "{card}");
+        assert!(card.contains("| agent_x | int64 | cell | Position of the agent, x |"), "{card}");
         assert!(
             card.contains("Ada Example (2026): Plume navigation runs. Version 1.0.0. Example Institute."),
             "{card}"

@@ -25,6 +25,18 @@ pub fn check_destination(to: &Path, is_zip: bool, replace: bool, keep: &[&Path])
     if is_replaceable { Ok(()) } else { Err(ExportError::NotReplaced { path }) }
 }
 
+/// An error if the destination is inside a directory whose files mean something to git, DVC or us. Each comes with what
+/// it is.
+pub fn check_place(to: &Path, taken: &[(PathBuf, &'static str)]) -> Result<(), ExportError> {
+    // The destination need not exist: what counts is where its nearest directory leads.
+    let Some(dir) = to.ancestors().find_map(|dir| dir.canonicalize().ok()) else { return Ok(()) };
+    let is_inside = |taken: &Path| taken.canonicalize().is_ok_and(|taken| dir.starts_with(taken));
+    match taken.iter().find(|(taken, _)| is_inside(taken)) {
+        Some((_, what)) => Err(ExportError::Misplaced { path: to.to_path_buf(), what }),
+        None => Ok(()),
+    }
+}
+
 fn holds_any(dir: &Path, kept: &[&Path]) -> bool {
     // A path that cannot be resolved is not replaced.
     let Ok(dir) = dir.canonicalize() else { return true };

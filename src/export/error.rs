@@ -29,6 +29,14 @@ pub enum ExportError {
         /// The destination.
         path: PathBuf,
     },
+    /// The destination is where git, DVC or we look for something else.
+    #[error("{} is inside {what}", path.display())]
+    Misplaced {
+        /// The destination.
+        path: PathBuf,
+        /// Where it is.
+        what: &'static str,
+    },
     /// An experiment has the name of a file of the export.
     #[error("the experiment {} has the name of a file or folder that every export has", experiment.escape_debug())]
     NameTaken {
@@ -137,6 +145,7 @@ impl Explain for ExportError {
             Self::NotReplaced { .. } => {
                 Usage.code("destination_taken").hint("name another one with `-o DIR`, or remove it yourself")
             }
+            Self::Misplaced { .. } => Usage.code("destination_misplaced").hint("name a directory elsewhere with `-o DIR`"),
             Self::NameTaken { .. } => Usage
                 .code("export_name_taken")
                 .hint("export its runs by `capture-hook get`, or record them under another experiment"),

@@ -14,7 +14,7 @@ use crate::dvc::cache::Cache;
 use crate::dvc::hash::DataVersion;
 use crate::export::attested::{AttestationReader, STATEMENT_SUFFIX};
 use crate::export::copy::copy_object;
-use crate::export::destination::{MadeDirs, check_destination};
+use crate::export::destination::{MadeDirs, check_destination, check_place};
 use crate::export::documents::build_documents;
 use crate::export::error::ExportError;
 use crate::export::gather::{OriginReader, RunFacts, read_provenance, read_run_facts};
@@ -26,6 +26,7 @@ use crate::export::statement::{build_statement, check_statement, parse_statement
 use crate::export::zip;
 use crate::git::Oid;
 use crate::history::History;
+use crate::history::catalog::find_dataset_dir;
 use crate::history::origin::OriginIndex;
 use crate::project::{Project, Reporter};
 use crate::run::RunKey;
@@ -75,6 +76,15 @@ pub struct ExportOutcome {
 impl ExportRequest<'_> {
     /// An error if something is at the destination that is not to be replaced. Asked before anything is fetched.
     pub fn check_destination(&self, project: &Project) -> Result<(), ExportError> {
+        let taken = [
+            (project.repo.git_dir().to_path_buf(), "git's directory"),
+            (project.repo.common_dir().to_path_buf(), "git's directory"),
+            (project.root.join(".dvc"), "DVC's directory"),
+            (project.open_cache()?.dir().to_path_buf(), "DVC's cache"),
+            (project.root.join(find_dataset_dir(project)?), "the dataset"),
+            (project.root.join(project.read_config()?.results_dir), "the directory of recorded runs"),
+        ];
+        check_place(self.to, &taken)?;
         check_destination(self.to, self.is_zip, self.replace, &[&project.root, self.cwd])
     }
 }

@@ -12,6 +12,7 @@ const DATASET: &str = r#"engine = "native"
 title = "Plume runs"
 description = "Episodes of an agent in an odour plume."
 license = "CC-BY-4.0"
+publisher = { name = "Example Institute" }
 [[dataset.creators]]
 given = "Ada"
 family = "Example"

@@ -102,7 +102,7 @@ fn a_destination_that_is_taken_stays() {
     fs::write(env.path("theirs/file"), "theirs\n").unwrap();
     std::os::unix::fs::symlink(env.path("theirs"), env.path("link")).unwrap();
     env.hook(["export", FIRST, "-o", "../link"]).fails(2);
-    for taken in ["../theirs", "../theirs/file", ".", "..", "../repo", ".git", "data"] {
+    for taken in ["../theirs", "../theirs/file", ".", "..", "../repo", "data"] {
         let output = env.hook(["export", FIRST, "-o", taken, "--force"]).fails(2);
         assert!(output.stderr.contains("is not an export"), "{taken}: {}", output.stderr);
     }
@@ -111,6 +111,19 @@ fn a_destination_that_is_taken_stays() {
     fs::write(env.repo("SHA256SUMS"), "").unwrap();
     env.hook(["export", FIRST, "-o", ".", "--force"]).fails(2);
     assert!(env.repo(".git/HEAD").is_file());
+}
+
+/// What git, DVC and we look through holds no export, whether the name is free or not.
+#[test]
+fn an_export_is_not_put_where_other_files_are_expected() {
+    let env = project();
+    let free = [".git/out", ".git", ".dvc/out", ".dvc/cache/files/out", "data/captures/out", "results/deep/er/out"];
+    for taken in free {
+        let output = env.hook(["export", FIRST, "-o", taken, "--force"]).fails(2);
+        assert!(output.stderr.contains(" is inside "), "{taken}: {}", output.stderr);
+    }
+    assert!(!env.repo("results/deep").exists() && !env.repo(".git/out").exists());
+    env.hook(["export", FIRST, "-o", "data/out"]).ok();
 }
 
 /// An experiment with the name of a file that every export has.
