@@ -6,6 +6,8 @@
 //! (`git reset --soft`, `git replay`, which call no hook) moves to the commit that introduces the same data. A tag
 //! that others can have is not moved.
 
+use std::collections::HashMap;
+
 use crate::commit::hashed_runs::RunHasher;
 use crate::git::{GitError, NewTag, Oid, Tag};
 use crate::history::run_files::RunEntries;
@@ -14,6 +16,7 @@ use crate::history::tags::{
 };
 use crate::history::{self, RunTrailers, introduced};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
+use crate::run::RunKey;
 use crate::run::tag_names::{TagName, tag_name};
 use crate::support::fs;
 
@@ -122,6 +125,17 @@ enum AfterTag {
     Stop,
 }
 
+/// How many new tags of a commit are made at once; fewer are made one by one.
+const MANY_TAGS: usize = 4;
+
+/// What is to be done for a run of a commit.
+enum TagPlan {
+    /// Its tag stays.
+    Keep { tag: String },
+    /// Its tag is made or moved.
+    Write { name: TagName, tag: String, record: RunTrailers, message: String },
+}
+
 /// Makes and moves the tags of commits' runs.
 struct TagWriter<'a> {
     project: &'a Project,
@@ -130,13 +144,25 @@ struct TagWriter<'a> {
     hasher: RunHasher<'a>,
     /// The run tags as they are now.
     tags: Vec<RunTag>,
+    /// Their places in `tags`, by run and by name.
+    by_run: HashMap<RunKey, Vec<usize>>,
+    by_name: HashMap<String, usize>,
     outcomes: Vec<TagOutcome>,
 }
 
 impl<'a> TagWriter<'a> {
     fn new(project: &'a Project, reporter: &'a dyn Reporter, missing: MissingTags) -> Result<Self, ProjectError> {
         let hasher = RunHasher::new(project, reporter);
-        Ok(Self { project, reporter, missing, hasher, tags: all_run_tags(project)?, outcomes: Vec::new() })
+        let (tags, by_run, by_name, outcomes) = (Vec::new(), HashMap::new(), HashMap::new(), Vec::new());
+        let mut writer = Self { project, reporter, missing, hasher, tags, by_run, by_name, outcomes };
+        all_run_tags(project)?.into_iter().for_each(|tag| writer.add_tag(tag));
+        Ok(writer)
+    }
+
+    fn add_tag(&mut self, tag: RunTag) {
+        self.by_run.entry(tag.name.run.clone()).or_default().push(self.tags.len());
+        self.by_name.insert(tag.tag.name.clone(), self.tags.len());
+        self.tags.push(tag);
     }
 
     fn tag_all(&mut self, commits: &[Oid]) -> Result<(), ProjectError> {
@@ -152,31 +178,48 @@ impl<'a> TagWriter<'a> {
         let runs = introduced::diff_commit(self.project, commit)?.introduced;
         let record = self.project.dataset_record(&GitTree::Commit(commit.clone()))?;
         let Some(dataset_record) = record.filter(|_| !runs.is_empty()) else { return Ok(AfterTag::GoOn) };
+        let mut plans = Vec::new();
+        let mut planned = Ok(());
         for run in &runs {
-            let own: Vec<usize> = (0..self.tags.len()).filter(|at| self.tags[*at].name.run == *run).collect();
-            if self.is_moving(&own, rewritten)? {
-                continue;
-            }
-            let mut record = introduced::read_run_record_at(self.project, run, &dataset_record, commit)?;
-            let version = match same_tag(self.project, commit, &self.tags, &own, &record)? {
-                SameTag::Stays(at) => {
-                    self.outcomes.push(TagOutcome::Kept { tag: self.tags[at].tag.name.clone() });
-                    continue;
+            match self.plan_tag(run, commit, rewritten, &dataset_record) {
+                Ok(plan) => plans.extend(plan),
+                Err(error) => {
+                    planned = Err(error);
+                    break;
                 }
-                SameTag::LeftBehind(at) => self.tags[at].name.version,
-                SameTag::None if self.missing == MissingTags::Skip => continue,
-                SameTag::None => own.iter().map(|at| self.tags[*at].name.version).max().map_or(1, |v| v + 1),
-            };
-            // Only now: a tag that stays needs no run to be read.
-            record.files = hash_files(&mut self.hasher, self.project, &record, &dataset_record)?;
-            if record.files.is_none() {
-                introduced::fill_from_message(self.project, &mut record, commit)?;
-            }
-            if self.write_tag(TagName { run: run.clone(), version }, commit, record) == AfterTag::Stop {
-                return Ok(AfterTag::Stop);
             }
         }
-        Ok(AfterTag::GoOn)
+        // Also if a run could not be looked at: the runs before it get their tags.
+        let after = self.write_tags(commit, plans);
+        planned.map(|()| after)
+    }
+
+    /// What is to be done for a run that a commit introduces; `None` if nothing.
+    fn plan_tag(
+        &mut self,
+        run: &RunKey,
+        commit: &Oid,
+        rewritten: &[Oid],
+        dataset_record: &DatasetRecord,
+    ) -> Result<Option<TagPlan>, ProjectError> {
+        let own = self.by_run.get(run).cloned().unwrap_or_default();
+        if self.is_moving(&own, rewritten)? {
+            return Ok(None);
+        }
+        let mut record = introduced::read_run_record_at(self.project, run, dataset_record, commit)?;
+        let version = match same_tag(self.project, commit, &self.tags, &own, &record)? {
+            SameTag::Stays(at) => return Ok(Some(TagPlan::Keep { tag: self.tags[at].tag.name.clone() })),
+            SameTag::LeftBehind(at) => self.tags[at].name.version,
+            SameTag::None if self.missing == MissingTags::Skip => return Ok(None),
+            SameTag::None => own.iter().map(|at| self.tags[*at].name.version).max().map_or(1, |v| v + 1),
+        };
+        // Only now: a tag that stays needs no run to be read.
+        record.files = hash_files(&mut self.hasher, self.project, &record, dataset_record)?;
+        if record.files.is_none() {
+            introduced::fill_from_message(self.project, &mut record, commit)?;
+        }
+        let (name, message) = (TagName { run: run.clone(), version }, history::tag_message(&record));
+        Ok(Some(TagPlan::Write { tag: tag_name(&name), name, record, message }))
     }
 
     /// Whether one of these tags is on a rewritten commit, and so about to move.
@@ -190,27 +233,54 @@ impl<'a> TagWriter<'a> {
         Ok(false)
     }
 
-    fn write_tag(&mut self, name: TagName, commit: &Oid, record: RunTrailers) -> AfterTag {
-        let tag = tag_name(&name);
-        let old = self.tags.iter().position(|known| known.tag.name == tag);
-        let message = history::tag_message(&record);
-        let new = NewTag { name: &tag, commit, message: &message, replace: old.is_some() };
-        if let Err(error) = self.project.repo.create_tag(new, &|line| self.reporter.show_status(line)) {
-            let is_conflict = matches!(error, GitError::TagConflict { .. });
-            self.outcomes.push(TagOutcome::Failed { tag, error });
-            return if is_conflict { AfterTag::GoOn } else { AfterTag::Stop };
-        }
-        self.outcomes.push(match old {
-            Some(_) => TagOutcome::CaughtUp { tag: tag.clone() },
-            None => TagOutcome::Made { tag: tag.clone() },
+    fn write_tags(&mut self, commit: &Oid, plans: Vec<TagPlan>) -> AfterTag {
+        let new = plans.iter().filter_map(|plan| match plan {
+            TagPlan::Write { tag, message, .. } if !self.by_name.contains_key(tag) => {
+                Some((tag.as_str(), message.as_str()))
+            }
+            _ => None,
         });
-        let made = Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
-        let made = RunTag { name, tag: made, record: Some(record) };
-        match old {
-            Some(at) => self.tags[at] = made,
-            None => self.tags.push(made),
+        let new: Vec<(&str, &str)> = new.collect();
+        // If this fails, nothing is made: then each is tried by itself, and says why it cannot be made.
+        let made_at_once = new.len() >= MANY_TAGS && self.project.repo.create_tags_at_once(commit, &new);
+        for plan in plans {
+            match plan {
+                TagPlan::Keep { tag } => self.outcomes.push(TagOutcome::Kept { tag }),
+                TagPlan::Write { name, tag, record, message } => {
+                    let old = self.by_name.get(&tag).copied();
+                    if !(made_at_once && old.is_none()) {
+                        let new = NewTag { name: &tag, commit, message: &message, replace: old.is_some() };
+                        match self.write_tag(new) {
+                            Ok(()) => {}
+                            Err(AfterTag::GoOn) => continue,
+                            Err(AfterTag::Stop) => return AfterTag::Stop,
+                        }
+                    }
+                    self.outcomes.push(match old {
+                        Some(_) => TagOutcome::CaughtUp { tag: tag.clone() },
+                        None => TagOutcome::Made { tag: tag.clone() },
+                    });
+                    let made =
+                        Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
+                    let made = RunTag { name, tag: made, record: Some(record) };
+                    match old {
+                        Some(at) => self.tags[at] = made,
+                        None => self.add_tag(made),
+                    }
+                }
+            }
         }
         AfterTag::GoOn
+    }
+
+    /// Makes or moves one tag; notes why if that fails.
+    fn write_tag(&mut self, new: NewTag<'_>) -> Result<(), AfterTag> {
+        let made = self.project.repo.create_tag(new, &|line| self.reporter.show_status(line));
+        made.map_err(|error| {
+            let after = if matches!(error, GitError::TagConflict { .. }) { AfterTag::GoOn } else { AfterTag::Stop };
+            self.outcomes.push(TagOutcome::Failed { tag: new.name.to_owned(), error });
+            after
+        })
     }
 }
 

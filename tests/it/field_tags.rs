@@ -268,3 +268,48 @@ fn a_tag_that_moves_to_other_data_forgets_the_old() {
         assert!(message.contains(&data) && !message.contains(&manifest), "{message}");
     });
 }
+
+/// T3: The tags of a commit of many runs are those that `git tag` would make, and heed the same settings; one that is
+/// blocked keeps no other back.
+#[test]
+fn many_tags_are_as_if_made_one_by_one() {
+    let mut env = TestEnv::committed_native();
+    let runs = ["r1", "r2", "r3", "r4"].map(|run| format!("many/{run}"));
+    let tags = runs.clone().map(|run| tag(&run));
+    let delete = |env: &TestEnv, tags: &[String]| {
+        env.git(["tag", "-d"].into_iter().chain(tags.iter().map(String::as_str))).ok();
+    };
+    let objects =
+        |env: &TestEnv| tags.clone().map(|tag| env.git(["rev-parse", &format!("refs/tags/{tag}")]).ok().stdout);
+    for run in &runs {
+        env.record_as("ok-pypi010", run);
+    }
+    // An object's name depends on the moment.
+    env.set("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z");
+    env.git(["config", "core.logAllRefUpdates", "always"]).ok();
+    let publish: Vec<&str> = ["publish", "--no-push"].into_iter().chain(runs.iter().map(String::as_str)).collect();
+    let printed = env.hook(&publish).ok().stderr;
+    assert!(tags.iter().all(|tag| printed.contains(&format!("tagged {tag}\n"))), "{printed}");
+    let log = |tag: &str| fs::read_to_string(env.repo(".git/logs/refs/tags").join(tag)).unwrap();
+    assert!(log(&tags[0]).contains("\ttag: tagging "), "{}", log(&tags[0]));
+    let at_once = objects(&env);
+    for some in tags.chunks(2) {
+        delete(&env, some);
+        assert_eq!(env.hook(["tag"]).ok().stdout.lines().collect::<Vec<_>>(), some);
+    }
+    assert_eq!(objects(&env), at_once);
+    delete(&env, &tags);
+    env.git(["config", "gpg.program", "/bin/false"]).ok();
+    for key in ["tag.gpgSign", "tag.forceSignAnnotated"] {
+        env.git(["config", key, "true"]).ok();
+        let signed = key == "tag.gpgSign";
+        assert_eq!(env.hook(["tag"]).stderr.contains("cannot make the tag"), signed);
+        assert_eq!(env.tags().iter().filter(|tag| tags.contains(tag)).count(), if signed { 0 } else { 4 });
+        env.git(["config", "--unset", key]).ok();
+    }
+    delete(&env, &tags);
+    env.git(["tag", &format!("{}/mine", tags[1])]).ok();
+    let output = env.hook(["tag"]).fails(1);
+    assert!(output.stderr.contains(&format!("cannot make the tag {}: ", tags[1])), "{}", output.stderr);
+    assert_eq!(output.stdout.lines().collect::<Vec<_>>(), [&tags[0], &tags[2], &tags[3]]);
+}
