@@ -293,12 +293,12 @@ fn a_file_can_be_left_out() {
     assert_snapshot!(env.screen(&output), @r"
     statement    nav/again/run.json: the statement names it, but it does not exist
     statement    nav/first/run.json: the statement names it, but it does not exist
-    2 findings; read: 2 runs, 25 files, 78.5 KiB
+    2 findings; read: 2 runs, 25 files, 79.4 KiB
     2 statements without a signature: who vouches for it is unknown
     ");
     let output = env.hook(["verify", "../out", "--without", "run.json"]).ok();
     assert_snapshot!(env.screen(&output), @r"
-    whole, as it was exported: 2 runs, 25 files, 78.5 KiB
+    whole, as it was exported: 2 runs, 25 files, 79.4 KiB
     left out: nav/again/run.json, so its bytes were not verified
     left out: nav/first/run.json, so its bytes were not verified
     2 statements without a signature: who vouches for it is unknown
@@ -347,7 +347,7 @@ fn an_export_in_the_working_tree_is_ignored() {
     assert_snapshot!(screen(output), @r"
     nav-first-export
     --- stderr
-    1 run, 17 files, 54.0 KiB; no statement is signed
+    1 run, 17 files, 54.8 KiB; no statement is signed
     git now ignores docs/nav-first-export/ in this clone (info/exclude)
     warning: run.json of 1 run names the machine or its user (system.hostname, system.pid); leave it out with `--without run.json`
     hint: sign a run's statement: `capture-hook attest RUN`, commit `attestations/`, then export again
