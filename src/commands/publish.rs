@@ -1,5 +1,6 @@
 //! `capture-hook publish`: select, commit through the hooks, data to the remote, git push.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::app::{App, CommandOutcome};
@@ -12,6 +13,7 @@ use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::sync::push::{self, CheckDepth};
+use crate::validate::ValidationReport;
 use crate::{commit, history, hooks};
 
 /// Arguments of `publish`.
@@ -65,13 +67,18 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             .hint("make a branch with `git switch -c NAME`, then run the same command again")
             .hint("or commit without pushing: `--no-push`"));
     }
-    let (runs, left_out) = select_runs(app, args, &project, &project_dir)?;
+    let SelectedRuns { runs, reports, left_out } = select_runs(app, args, &project, &project_dir)?;
     if runs.is_empty() {
         app.ui.status("no new run to publish");
         return Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed });
     }
-    let request =
-        PublishRequest { project_dir: &project_dir, runs: &runs, message: args.message.as_deref(), force: args.force };
+    let request = PublishRequest {
+        project_dir: &project_dir,
+        runs: &runs,
+        reports: &reports,
+        message: args.message.as_deref(),
+        force: args.force,
+    };
     let outcome = publish::publish_runs(&mut project, &request, &app.ui)?;
     let head = project.repo.resolve_commit("HEAD")?;
     if outcome.committed {
@@ -109,38 +116,47 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-/// The directories of the runs to publish, and how many were left out.
-fn select_runs(
-    app: &App,
-    args: &Args,
-    project: &Project,
-    project_dir: &ProjectDir,
-) -> Result<(Vec<PathBuf>, usize), Error> {
+/// The runs to publish.
+#[derive(Default)]
+struct SelectedRuns {
+    /// Their directories.
+    runs: Vec<PathBuf>,
+    /// What was found in those that were validated.
+    reports: HashMap<PathBuf, ValidationReport>,
+    /// How many were left out.
+    left_out: usize,
+}
+
+fn select_runs(app: &App, args: &Args, project: &Project, project_dir: &ProjectDir) -> Result<SelectedRuns, Error> {
     if !args.all_new {
         if args.runs.is_empty() {
             let selected = project_dir.read_selection()?.run_dir.ok_or(CommitRefused::NothingSelected)?;
-            return Ok((vec![project_dir.root.join(selected)], 0));
+            return Ok(SelectedRuns { runs: vec![project_dir.root.join(selected)], ..SelectedRuns::default() });
         }
         let dirs = args.runs.iter().map(|run| project_dir.resolve_run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
         // The same run may be named twice, or lie in two directories with equal files.
         let runs = project_dir.distinct_runs(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
-        return Ok((runs.into_iter().map(|run| run.dir).collect(), 0));
+        let runs = runs.into_iter().map(|run| run.dir).collect();
+        return Ok(SelectedRuns { runs, ..SelectedRuns::default() });
     }
     let new = publish::new_runs(project, project_dir)?;
     new.left_out.iter().for_each(|line| app.ui.warn(line));
-    let (mut valid, mut left_out) = (Vec::new(), new.left_out.len());
+    let mut selected = SelectedRuns { left_out: new.left_out.len(), ..SelectedRuns::default() };
     for run in new.runs {
         match commit::validate_run(project, &project_dir.relative_display(&run), &app.ui) {
-            Ok(_) => valid.push(run),
+            Ok(report) => {
+                selected.reports.insert(run.clone(), report);
+                selected.runs.push(run);
+            }
             Err(refused @ CommitRefused::Invalid { .. }) => {
                 // One invalid run does not keep the others back; the exit code shows it.
-                left_out += 1;
+                selected.left_out += 1;
                 app.ui.warn(&format!("left out: {refused}"));
             }
             Err(refused) => return Err(refused.into()),
         }
     }
-    Ok((valid, left_out))
+    Ok(selected)
 }
 
 /// Data first, then git. Says whether git pushed.

@@ -1,5 +1,6 @@
 //! Publish: makes a commit of runs by itself, without the user's `git commit`, and pushes it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
@@ -19,6 +20,7 @@ use crate::setup::worktree;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::stderr_events::StderrEvent;
 use crate::support::visible::escape_control;
+use crate::validate::ValidationReport;
 
 /// Runs to commit.
 #[derive(Clone, Copy)]
@@ -27,6 +29,8 @@ pub struct PublishRequest<'a> {
     pub project_dir: &'a ProjectDir,
     /// Their directories, the one to select last.
     pub runs: &'a [PathBuf],
+    /// What was found in those of them that were validated a moment ago. Putting one into the dataset validates it again.
+    pub reports: &'a HashMap<PathBuf, ValidationReport>,
     /// The commit's message; without, one that names the runs.
     pub message: Option<&'a str>,
     /// Whether committed runs get derived files again.
@@ -114,9 +118,15 @@ struct IngestedRuns {
 
 /// The runs, all of them checked and validated before the first one changes anything.
 fn load_runs(project: &Project, request: &PublishRequest<'_>, reporter: &dyn Reporter) -> Result<Vec<ValidRun>, Error> {
-    let PublishRequest { project_dir, runs, .. } = *request;
+    let PublishRequest { project_dir, runs, reports, .. } = *request;
     runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
-    let recorded = runs.iter().map(|run| load_valid_run(project, &project_dir.relative_display(run), reporter));
+    let recorded = runs.iter().map(|run| {
+        let run_dir = project_dir.relative_display(run);
+        match reports.get(run) {
+            Some(report) => ValidRun::from_report(&run_dir, report.clone(), reporter),
+            None => load_valid_run(project, &run_dir, reporter),
+        }
+    });
     Ok(recorded.collect::<Result<_, CommitRefused>>()?)
 }
 

@@ -19,11 +19,21 @@ pub struct ValidRun {
 
 /// A recorded run, validated; an invalid one is a reason to stop.
 pub fn load_valid_run(project: &Project, run_dir: &str, reporter: &dyn Reporter) -> Result<ValidRun, CommitRefused> {
-    let report = validate_run(project, run_dir, reporter)?;
-    report_ignored(&report, reporter);
-    match RunKey::new(&report.experiment, &report.run_id) {
-        Ok(key) => Ok(ValidRun { run_dir: run_dir.to_owned(), key, report }),
-        Err(_) => Err(CommitRefused::Invalid { report: Box::new(report) }),
+    ValidRun::from_report(run_dir, validate_run(project, run_dir, reporter)?, reporter)
+}
+
+impl ValidRun {
+    /// A run with what [`validate_run`] returned; reports what was ignored.
+    pub(super) fn from_report(
+        run_dir: &str,
+        report: ValidationReport,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, CommitRefused> {
+        report_ignored(&report, reporter);
+        match RunKey::new(&report.experiment, &report.run_id) {
+            Ok(key) => Ok(Self { run_dir: run_dir.to_owned(), key, report }),
+            Err(_) => Err(CommitRefused::Invalid { report: Box::new(report) }),
+        }
     }
 }
 
