@@ -185,9 +185,9 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     };
     project.check_dir(out_dir)?;
     let dataset = job.root.join(out_dir);
-    let (mut files, mut replaced) = (Vec::new(), Vec::new());
+    let files = hash_run_files(&dataset, job.runs)?;
+    let mut replaced = Vec::new();
     for run in job.runs {
-        files.extend(hash_run_files(&dataset, run)?);
         replaced.extend(diff::run_entries(&*old_list, run)?);
     }
     let entry = |file: &HashedFile| FileEntry { relpath: file.relpath.clone(), md5: file.hash };
@@ -196,9 +196,8 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let version = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| DataVersion::of_list(&old_list));
         // Objects before the list, the list before `dvc.lock`: a record never names what is not stored.
-        for file in &files {
-            linker.store_file(file.hash, project, &Path::new(out_dir).join(&file.relpath))?;
-        }
+        let stored = files.iter().map(|file| (file.hash, Path::new(out_dir).join(&file.relpath)));
+        linker.store_files(project, &stored.collect::<Vec<_>>())?;
         let version = linker.cache().insert_list_bytes(&list)?;
         if let Some((old_version, _)) = &old {
             // A thread that panicked has found nothing.
@@ -229,7 +228,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
 
 /// A run's files as they are in the dataset's folder, hashed, sorted by path.
 pub fn list_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<FileEntry>, NativeError> {
-    let files = hash_run_files(dataset, run)?;
+    let files = hash_run_files(dataset, std::slice::from_ref(run))?;
     Ok(files.into_iter().map(|file| FileEntry { relpath: file.relpath, md5: file.hash }).collect())
 }
 
@@ -250,9 +249,13 @@ struct HashedFile {
     size: u64,
 }
 
-/// A run's files, hashed; their paths relative to the dataset.
-fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, NativeError> {
-    let hashed = parallel::map(&list_run_paths(dataset, key)?, |(relpath, path)| {
+/// The files of these runs, hashed; their paths relative to the dataset.
+fn hash_run_files(dataset: &Path, runs: &[RunKey]) -> Result<Vec<HashedFile>, NativeError> {
+    let mut paths = Vec::new();
+    for run in runs {
+        paths.extend(list_run_paths(dataset, run)?);
+    }
+    let hashed = parallel::map(&paths, |(relpath, path)| {
         let (hash, size) = hash_file(path)?;
         Ok(HashedFile { relpath: relpath.clone(), hash, size })
     });

@@ -7,6 +7,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ use crate::dvc::settings::{DvcSettings, LinkType};
 use crate::support::aside::{TEMP_PREFIX, temp_dir_for};
 use crate::support::beneath::RootDir;
 use crate::support::blocks::read_blocks;
-use crate::support::fs;
 use crate::support::fs::{At, FsError};
+use crate::support::{fs, parallel};
 
 /// Moves files between workspace and cache.
 #[derive(Debug, Clone)]
@@ -107,26 +108,48 @@ impl Linker {
         Ok(())
     }
 
+    /// The same for many files. Several threads wait for the disk at once.
+    pub fn store_files(&mut self, files: RootDir<'_>, stored: &[(DvcHash, PathBuf)]) -> Result<(), FsError> {
+        // Equal files are one object.
+        let objects: BTreeMap<DvcHash, &Path> = stored.iter().map(|(hash, file)| (*hash, file.as_path())).collect();
+        let objects: Vec<(PathBuf, &Path)> =
+            objects.into_iter().map(|(hash, file)| (self.cache.object_path(hash), file)).collect();
+        parallel::try_each_waiting(&objects, |(object, file)| match regular_metadata(object)? {
+            Some(_) => Ok(()),
+            None => self.add_object(object, files, file),
+        })?;
+        stored.iter().try_for_each(|(hash, file)| self.store_file(*hash, files, file))
+    }
+
     fn add_object(&self, object: &Path, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
         if let Some(shard) = object.parent() {
             self.cache.make_dir(shard)?;
         }
         // In the object's own directory, so that the rename stays on one file system.
         let temp_path = unused_path(parent_dir(object))?;
+        let added = self.fill_object(object, &temp_path, files, file);
+        if added.is_err() {
+            // The error to tell is the first one.
+            let _ = fs::remove_all(&temp_path);
+        }
+        added
+    }
+
+    fn fill_object(&self, object: &Path, temp_path: &Path, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
         let full = files.path().join(file);
         let hard = self.link_types.first() == Some(&LinkType::Hardlink)
             // An empty file is copied: hard links to one empty object would reach the file system's limit.
             && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
-        let linked = hard && files.hard_link(file, &temp_path).is_ok();
+        let linked = hard && files.hard_link(file, temp_path).is_ok();
         // Without a hard link, the blocks are shared if the file system can do that; else the bytes are copied.
-        if !linked && !make_reflink(&full, &temp_path, Some(0o444))? {
-            copy_file(&full, &temp_path, Some(0o444))?;
+        if !linked && !make_reflink(&full, temp_path, Some(0o444))? {
+            copy_file(&full, temp_path, Some(0o444))?;
         }
         // An object must be whole on the disk when it has its name.
-        File::open(&temp_path).and_then(|temp_path| temp_path.sync_data()).at("write", &temp_path)?;
+        File::open(temp_path).and_then(|temp_file| temp_file.sync_data()).at("write", temp_path)?;
         // A hard link from the workspace still has the mode of the user's file.
-        set_read_only(&temp_path)?;
-        std::fs::rename(&temp_path, object).at("replace", object)?;
+        set_read_only(temp_path)?;
+        std::fs::rename(temp_path, object).at("replace", object)?;
         Ok(())
     }
 
