@@ -13,10 +13,11 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::export::set::{DocumentFile, ExportSet, ExportedRun};
+use crate::support::parallel;
 use crate::support::text::{format_plural, to_hex};
 
 use self::entity::{Entity, EntityGraph, commit_id, encode_address, encode_path, format_time};
@@ -52,18 +53,24 @@ pub fn build_ro_crate(set: &ExportSet, documents: &[DocumentFile]) -> Vec<u8> {
     context.programs.add_entities(&mut graph);
     add_works(set, &mut graph);
     documents.iter().for_each(|document| graph.add(document_entity(document)));
-    runs.iter().for_each(|run| run.add_entities(&mut graph));
+    let of_runs = parallel::map(&runs, |run| {
+        let mut graph = EntityGraph::default();
+        run.add_entities(&mut graph);
+        graph
+    });
+    of_runs.into_iter().for_each(|run| graph.extend(run));
     let descriptor =
         Entity::new(RO_CRATE_METADATA, "CreativeWork").with_refs("conformsTo", [RO_CRATE]).with_refs("about", ["./"]);
     let root = root_entity(&context, &runs, documents, &identifiers);
-    let entities: Vec<Value> =
-        [descriptor, root].into_iter().chain(graph.into_entities()).map(Entity::into_json).collect();
+    let entities: Vec<Entity> = [descriptor, root].into_iter().chain(graph.into_entities()).collect();
     // 1.1 has no term for the hash. It stands here, so that a reader needs one context of the web only.
     let json_ld_context = json!([RO_CRATE_CONTEXT, { "sha256": "http://schema.org/sha256" }]);
-    let document = Map::from_iter([("@context".to_owned(), json_ld_context), ("@graph".to_owned(), entities.into())]);
-    let mut bytes = format!("{:#}", Value::Object(document)).into_bytes();
-    bytes.push(b'\n');
-    bytes
+    // Entity by entity, which takes all processors: a crate of many runs has megabytes. No text holds a line break of its
+    // own in JSON, so each can be indented as a whole.
+    let texts = parallel::map(&entities, |entity| entity.to_text().replace('\n', "\n    "));
+    let json_ld_context = format!("{json_ld_context:#}").replace('\n', "\n  ");
+    let graph = texts.join(",\n    ");
+    format!("{{\n  \"@context\": {json_ld_context},\n  \"@graph\": [\n    {graph}\n  ]\n}}\n").into_bytes()
 }
 
 /// A text for each run that no other has. Runs without a manifest can have the same configuration, and copies of a run

@@ -53,9 +53,10 @@ impl Entity {
         self.with_some(key, refs.pop())
     }
 
-    /// The entity as JSON.
-    pub(super) fn into_json(self) -> Value {
-        Value::Object(self.members)
+    /// The entity as indented JSON.
+    pub(super) fn to_text(&self) -> String {
+        // A map of values is always JSON.
+        serde_json::to_string_pretty(&self.members).unwrap_or_default()
     }
 }
 
@@ -67,6 +68,11 @@ impl EntityGraph {
     /// Adds an entity. If there is one of this id, that stays.
     pub(super) fn add(&mut self, entity: Entity) {
         self.0.entry(entity.id.clone()).or_insert(entity);
+    }
+
+    /// Adds the entities of another graph.
+    pub(super) fn extend(&mut self, other: Self) {
+        other.0.into_values().for_each(|entity| self.add(entity));
     }
 
     /// All entities.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use serde_json::Value;
+
 use super::*;
 use crate::export::metadata::Creator;
 use crate::export::set::sample::{sample_metadata, sample_run, sample_set};
