@@ -133,7 +133,7 @@ enum TagPlan {
     /// Its tag stays.
     Keep { tag: String },
     /// Its tag is made or moved.
-    Write { name: TagName, tag: String, record: RunTrailers, message: String },
+    Write { name: TagName, tag: String, record: Box<RunTrailers>, message: String },
 }
 
 /// Makes and moves the tags of commits' runs.
@@ -219,7 +219,7 @@ impl<'a> TagWriter<'a> {
             introduced::fill_from_message(self.project, &mut record, commit)?;
         }
         let (name, message) = (TagName { run: run.clone(), version }, history::tag_message(&record));
-        Ok(Some(TagPlan::Write { tag: tag_name(&name), name, record, message }))
+        Ok(Some(TagPlan::Write { tag: tag_name(&name), name, record: Box::new(record), message }))
     }
 
     /// Whether one of these tags is on a rewritten commit, and so about to move.
@@ -262,7 +262,7 @@ impl<'a> TagWriter<'a> {
                     });
                     let made =
                         Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
-                    let made = RunTag { name, tag: made, record: Some(record) };
+                    let made = RunTag { name, tag: made, record: Some(*record) };
                     match old {
                         Some(at) => self.tags[at] = made,
                         None => self.add_tag(made),
