@@ -14,6 +14,7 @@ use crate::history::catalog;
 use crate::output::StyledText;
 use crate::output::json::{AttestationFindingJson, AttestationSignatureJson, VerifyAttestationJson};
 use crate::support::path::to_slashes;
+use crate::support::process::shell_quote;
 use crate::support::text::{format_bytes, format_plural};
 
 /// Verifies a run's attestation. `allowed_signers` is the file that was typed.
@@ -106,6 +107,9 @@ fn print_report(app: &App, report: &AttestationReport) {
     }
     let has_problem = |problem| report.findings.iter().any(|finding| finding.problem == problem);
     if has_problem(AttestationProblem::NotVerified) || has_problem(AttestationProblem::UnknownKey) {
-        app.ui.hint("name the keys that you trust: `capture-hook verify --attestation RUN --allowed-signers FILE`");
+        let run = shell_quote(report.run.to_string());
+        app.ui.hint(&format!(
+            "name the keys that you trust: `capture-hook verify --attestation {run} --allowed-signers FILE`"
+        ));
     }
 }
