@@ -15,6 +15,8 @@ use crate::project::config::Engine;
 use crate::project::include::LooseFiles;
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, data_dir, include, state};
 use crate::run::RunKey;
+use crate::support::off_limits::OffLimits;
+use crate::validate::ValidateOptions;
 
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
 /// already, for their files may have changed since. The last one is the working tree's selected run. Others are added
@@ -122,6 +124,9 @@ impl IngestWork<'_> {
     /// works, or there is something that the command does not know of: a committed run, or `force`.
     fn ingest_run_dirs(&self, committed_record: Option<&DatasetRecord>, native: bool) -> Result<(), CommitRefused> {
         let is_our_command = self.stage.stage.command_text() == TRUSTED_CMD;
+        // Once for all runs: git is asked for its directories, and files of settings are read.
+        let off_limits = data_dir::find_off_limits(self.project)?;
+        let options = project::read_validation_options(self.project)?;
         for run in self.runs {
             let committed = match committed_record {
                 Some(record) => committed::committed_files(self.project, record.version, run)?,
@@ -131,7 +136,7 @@ impl IngestWork<'_> {
             if is_selected && !native && !(is_our_command && (self.force || !committed.is_empty())) {
                 continue;
             }
-            self.ingest_run(run)?;
+            self.ingest_run(run, &off_limits, &options)?;
             if let Some(record) = committed_record.filter(|_| !self.force && !committed.is_empty()) {
                 committed::keep_committed(self, run, record.version, &committed)?;
             }
@@ -176,14 +181,19 @@ impl IngestWork<'_> {
     }
 
     /// Puts a run's folder into the dataset, as the stage's command does.
-    fn ingest_run(&self, run: &ValidRun) -> Result<(), CommitRefused> {
+    fn ingest_run(
+        &self,
+        run: &ValidRun,
+        off_limits: &[OffLimits],
+        options: &ValidateOptions,
+    ) -> Result<(), CommitRefused> {
         let request = ingest::IngestRequest {
             run_dir: self.project.root.join(&run.run_dir),
             shown_as: run.run_dir.clone(),
             out_dir: self.project.root.join(&self.stage.out_dir),
             root: self.project.root.clone(),
-            off_limits: data_dir::find_off_limits(self.project)?,
-            options: project::read_validation_options(self.project)?,
+            off_limits: off_limits.to_vec(),
+            options: options.clone(),
             force: self.force,
         };
         let progress = self.reporter.start_progress(&format!("ingesting {}", run.key), None);
