@@ -4,6 +4,7 @@
 //! run's entries) reads little of it, or each part only once.
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -40,12 +41,20 @@ impl ListBytes for [u8] {
     }
 }
 
+/// After how many parts of a file all of it is read and kept: who asks for the entries of many runs would read it again
+/// and again.
+const MANY_PARTS: u32 = 64;
+/// The largest file that is kept so: a list of some ten thousand runs.
+const MAX_KEPT: usize = 8 << 20;
+
 /// An open file.
 #[derive(Debug)]
 pub struct ListFile {
     file: File,
     size: usize,
     path: std::path::PathBuf,
+    parts_read: Cell<u32>,
+    kept: OnceCell<Vec<u8>>,
 }
 
 impl ListFile {
@@ -59,7 +68,18 @@ impl ListFile {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };
         let size = file.metadata().at("look at", path)?.len();
         // This can fail only if `usize` is narrower than 64 bits.
-        Ok(Some(Self { file, size: usize::try_from(size).unwrap_or(usize::MAX), path: path.to_path_buf() }))
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(Some(Self { file, size, path: path.to_path_buf(), parts_read: Cell::new(0), kept: OnceCell::new() }))
+    }
+
+    fn read_from_file(&self, range: Range<usize>) -> Result<Vec<u8>, FsError> {
+        let end = range.end.min(self.size);
+        let mut bytes = vec![0; end.saturating_sub(range.start)];
+        // `Read` and `Seek` are implemented for `&File`, so `self` need not be mutable.
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(range.start as u64)).at("read", &self.path)?;
+        file.read_exact(&mut bytes).at("read", &self.path)?;
+        Ok(bytes)
     }
 }
 
@@ -69,13 +89,16 @@ impl ListBytes for ListFile {
     }
 
     fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
-        let end = range.end.min(self.size);
-        let mut bytes = vec![0; end.saturating_sub(range.start)];
-        // `Read` and `Seek` are implemented for `&File`, so `self` need not be mutable.
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(range.start as u64)).at("read", &self.path)?;
-        file.read_exact(&mut bytes).at("read", &self.path)?;
-        Ok(Cow::Owned(bytes))
+        if let Some(kept) = self.kept.get() {
+            return kept.as_slice().read_part(range);
+        }
+        let parts_read = self.parts_read.get().saturating_add(1);
+        self.parts_read.set(parts_read);
+        if parts_read > MANY_PARTS && self.size <= MAX_KEPT {
+            let bytes = self.read_from_file(0..self.size)?;
+            return self.kept.get_or_init(|| bytes).as_slice().read_part(range);
+        }
+        Ok(Cow::Owned(self.read_from_file(range)?))
     }
 }
 
@@ -92,9 +115,13 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         std::fs::write(&path, &bytes).unwrap();
         let file = ListFile::open(&path).unwrap().unwrap();
-        for range in [0..0, 0..256, 10..20, 250..999, 256..300, 999..1000] {
-            assert_eq!(file.read_part(range.clone()).unwrap(), bytes[..].read_part(range).unwrap());
+        // So often that the file is kept in memory at the end.
+        for _ in 0..MANY_PARTS {
+            for range in [0..0, 0..256, 10..20, 250..999, 256..300, 999..1000] {
+                assert_eq!(file.read_part(range.clone()).unwrap(), bytes[..].read_part(range).unwrap());
+            }
         }
+        assert!(file.kept.get().is_some());
         assert_eq!(file.read_whole().unwrap(), &bytes[..]);
     }
 }
