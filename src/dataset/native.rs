@@ -5,6 +5,7 @@
 //! What DVC would do differently (ignore rules, other settings and stages) is [`NativeError::Unsupported`]: then
 //! nothing has changed, and the caller runs DVC.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -150,8 +151,9 @@ pub fn check_supported(
     }
     // DVC leaves ignored files out of a directory.
     let files = RootDir::new(root);
-    let experiments = runs.iter().map(|run| format!("{}/{}", stage.out_dir, run.experiment()));
-    for dir in experiments.chain([stage.out_dir.clone()]) {
+    let experiments: BTreeSet<&str> = runs.iter().map(RunKey::experiment).collect();
+    let dirs = experiments.into_iter().map(|experiment| format!("{}/{experiment}", stage.out_dir));
+    for dir in dirs.chain([stage.out_dir.clone()]) {
         if let Some(file) = rule_files(files, &dir)?.first() {
             return unsupported(format!("{file} has rules"));
         }
