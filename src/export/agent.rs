@@ -114,7 +114,7 @@ pub struct TempAgent {
     env: Env,
 }
 
-/// How long it keeps the key if nobody ends it, in seconds: the time to type a passphrase is not counted.
+/// How long it keeps the key unless it is ended before, in seconds: the time to type a passphrase is not counted.
 const LIFETIME: &str = "60";
 
 impl TempAgent {

@@ -21,7 +21,7 @@ pub struct SignatureVerifier {
     env: Env,
     ssh_program: Option<OsString>,
     gpg_program: Option<OsString>,
-    /// Who may sign with an SSH key; `None` if nobody is named.
+    /// Who may sign with an SSH key; `None` without one.
     allowed_signers: Option<PathBuf>,
     /// Why a file that the settings name does not count.
     refused_signers: Option<String>,
@@ -130,7 +130,7 @@ impl SignatureVerifier {
         let key = text.rsplit_once(" with ").map_or("a key", |(_, key)| key).to_owned();
         let Some(allowed) = &self.allowed_signers else {
             let why = self.refused_signers.clone().unwrap_or_else(|| {
-                "nobody is trusted: neither `--allowed-signers` nor git's `gpg.ssh.allowedSignersFile` names a file"
+                "no signer is trusted: neither `--allowed-signers` nor git's `gpg.ssh.allowedSignersFile` names a file"
                     .into()
             });
             return Ok(SignatureVerdict::refused(

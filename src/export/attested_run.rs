@@ -107,7 +107,7 @@ pub fn check_attested_run(
     let not_here = || AttestedRunError::NotHere { run: run.clone() };
     let known = catalog.get(run).ok_or_else(not_here)?;
     let location = match catalog::find_run_location(project, catalog, &known, None)? {
-        // What lies in results was not committed: nobody attested it.
+        // What lies in results was not committed, so it is not attested.
         None | Some(RunLocation::Recorded(_)) => return Err(not_here()),
         Some(location) => location,
     };

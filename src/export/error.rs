@@ -87,7 +87,7 @@ pub enum ExportError {
         /// The file and why.
         why: String,
     },
-    /// No commit of this clone is known to have brought the run.
+    /// No commit of this clone is known to have introduced the run.
     #[error("this clone does not know which commit introduced {run}")]
     NoOrigin {
         /// The run.

@@ -1,6 +1,6 @@
 //! `ro-crate-metadata.json`: RO-Crate 1.1 with the profile Process Run Crate 0.5.
 //!
-//! Each run is two actions: the simulation, which the recorder tells of, and the ingest. Facts that nobody gave are left
+//! Each run is two actions: the simulation, which the recorder describes, and the ingest. Facts that are not given are left
 //! out, even if a validator recommends them: a publisher, an affiliation. Nothing here names a path of this machine, a
 //! host, a user or an address of e-mail.
 

@@ -230,7 +230,7 @@ fn check_provenance_names(runs: &[ExportedRun], provenance: &[ProvenanceFile]) -
     }
 }
 
-/// The statement of each run: the attested one that HEAD holds, if it is of these bytes, else one that nobody signed.
+/// The statement of each run: the attested one that HEAD holds, if it is of these bytes, else one without a signature.
 fn attest_runs(
     project: &Project,
     request: &ExportRequest<'_>,

@@ -3,7 +3,7 @@
 //!
 //! Which file lists are in this clone makes no difference, for a fresh one lacks those of older data versions: all clones
 //! that have the same commits and tags give the same answer. What HEAD holds comes first, for a clone can have branches
-//! that others lack. A list that nobody has any more is passed over.
+//! that others lack. A list that no clone or remote has any more is passed over.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub struct RunProof<'a> {
 
 impl RunProof<'_> {
     /// Whether a record is of these bytes; `None` if it does not say.
-    fn is_told_by(&self, record: &RunTrailers) -> Option<bool> {
+    fn matches_record(&self, record: &RunTrailers) -> Option<bool> {
         match (&record.files, &record.manifest) {
             (Some(files), _) => Some(files == self.files),
             // An older commit or tag. A recorder's manifest may be the same though other files differ; nothing better is
@@ -59,7 +59,7 @@ pub struct OriginIndex<'a> {
     history: &'a History,
     /// For each run, what messages of commits say of it in their own data version: those of HEAD first, then oldest
     /// first. The number is the commit's place in the history.
-    told: HashMap<RunKey, Vec<(usize, RunTrailers)>>,
+    records: HashMap<RunKey, Vec<(usize, RunTrailers)>>,
     /// All commits of the history in that order.
     order: Vec<usize>,
     /// Made when the first list is needed; it remembers those that cannot be fetched.
@@ -73,18 +73,18 @@ impl<'a> OriginIndex<'a> {
         let mut order: Vec<usize> = (0..history.dataset_commits.len()).rev().collect();
         // A clone can have branches that others lack; what HEAD holds, all have.
         order.sort_by_key(|at| !history.dataset_commits.get(*at).is_some_and(|change| change.on_head));
-        let mut told: HashMap<RunKey, Vec<(usize, RunTrailers)>> = HashMap::new();
+        let mut records: HashMap<RunKey, Vec<(usize, RunTrailers)>> = HashMap::new();
         for at in &order {
             let Some(change) = history.dataset_commits.get(*at) else { continue };
-            let records = history::parse_trailers(&change.commit.message).into_iter();
-            for record in records.filter(|record| record.data == change.record.version) {
-                told.entry(record.run.clone()).or_default().push((*at, record));
+            let own = history::parse_trailers(&change.commit.message).into_iter();
+            for record in own.filter(|record| record.data == change.record.version) {
+                records.entry(record.run.clone()).or_default().push((*at, record));
             }
         }
-        Self { project, history, told, order, lists: RefCell::new(None) }
+        Self { project, history, records, order, lists: RefCell::new(None) }
     }
 
-    /// Where a run's bytes come from; `None` if no commit of this clone tells.
+    /// Where a run's bytes come from; `None` if no commit of this clone says so.
     pub fn find_origin(
         &self,
         proof: RunProof<'_>,
@@ -92,7 +92,7 @@ impl<'a> OriginIndex<'a> {
     ) -> Result<Option<RunOrigin>, ProjectError> {
         for tag in self.history.tags_of(proof.run) {
             let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { continue };
-            if proof.is_told_by(record) != Some(true) || !self.project.repo.has_object(commit) {
+            if proof.matches_record(record) != Some(true) || !self.project.repo.has_object(commit) {
                 continue;
             }
             // What `dvc.lock` says counts, as for every other reader; a tag's message can be edited.
@@ -100,9 +100,9 @@ impl<'a> OriginIndex<'a> {
                 return Ok(Some(RunOrigin { commit: commit.clone(), version, tag: Some(tag.tag.name.clone()) }));
             }
         }
-        let told = self.told.get(proof.run).map(Vec::as_slice).unwrap_or_default();
-        let teller = told.iter().find(|(_, record)| proof.is_told_by(record) == Some(true));
-        let found = match teller {
+        let records = self.records.get(proof.run).map(Vec::as_slice).unwrap_or_default();
+        let matching = records.iter().find(|(_, record)| proof.matches_record(record) == Some(true));
+        let found = match matching {
             Some((at, _)) => self.history.dataset_commits.get(*at),
             None => self.find_first_holder(proof, reporter)?,
         };

@@ -213,7 +213,7 @@ fn a_value_that_breaks_its_rule_changes_nothing() {
         hint: see every setting: `capture-hook config list`
         ");
     assert_eq!(fs::read_to_string(env.repo("capture-hook.toml")).unwrap(), "[dataset]\ntitle = 'x'\n");
-    // One that nobody here knows is taken, and says what else is needed.
+    // One that is not in the table is taken, and says what else is needed.
     assert_snapshot!(env.screen(&env.hook(["config", "set", "dataset.license", "CC-BY-4.O"]).ok()), @"
         dataset.license: (none) -> CC-BY-4.O
         --- stderr

@@ -107,7 +107,7 @@ fn two_clones_export_the_same_bytes() {
     }
 }
 
-/// Each statement names the commit that brought the run, whatever became of the commit, its tag and its message.
+/// Each statement names the commit that introduced the run, whatever became of the commit, its tag and its message.
 #[test]
 fn every_statement_names_the_commit_of_its_run() {
     let env = TestEnv::exported_history();
@@ -147,7 +147,7 @@ fn every_statement_names_the_commit_of_its_run() {
     assert!(!env.path("both").exists());
 }
 
-/// A branch that nobody else has makes no difference to what HEAD holds.
+/// A branch that is in one clone only makes no difference to what HEAD holds.
 #[test]
 fn a_private_branch_changes_nothing() {
     let env = TestEnv::exported_history();
@@ -181,7 +181,7 @@ fn a_newer_version_on_a_branch_is_not_taken() {
     assert_same_tree(&newer, &env.export("by-rev", &["nav/first", "--rev", "newer"]), "of the branch");
 }
 
-/// A shallow clone does not take its oldest commit for the one that brought a run.
+/// A shallow clone does not take its oldest commit for the one that introduced a run.
 #[test]
 fn a_shallow_clone_says_that_history_is_missing() {
     let env = TestEnv::exported_history();

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use crate::support::visible::is_hidden;
 
-/// Escapes a text for a line of Markdown, also for a cell of a table. White space becomes single blanks, and what nobody
-/// sees is left out.
+/// Escapes a text for a line of Markdown, also for a cell of a table. White space becomes single blanks, and what is
+/// not visible is left out.
 pub(super) fn escape_line(text: &str) -> String {
     let visible = text.chars().filter(|c| c.is_whitespace() || !is_hidden(*c)).collect::<String>();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -130,7 +130,7 @@ impl<'a> CrateRun<'a> {
             format_plural(run.steps, "step"),
             format_plural(run.episodes, "episode")
         );
-        // The profile recommends an end. What nobody recorded has a latest moment: the run was committed by then.
+        // The profile recommends an end. What is not recorded has a latest moment: the run was committed by then.
         let end = run.ended.unwrap_or_else(|| {
             description.push_str(" Its end is not recorded: endTime is that of the commit, by which it had ended.");
             run.started.map_or(run.commit.time, |started| started.max(run.commit.time))

@@ -117,7 +117,7 @@ pub struct VerifyAttestationJson {
     pub statement: String,
     /// The signatures beside it.
     pub signatures: Vec<AttestationSignatureJson>,
-    /// The DSSE envelope beside it, whose signature is not verified; `null` if there is none.
+    /// The DSSE envelope beside it, whose signature is not verified; `null` without one.
     pub envelope: Option<String>,
     /// Where the run's files were read: `workspace` or `cache`.
     pub source: &'static str,

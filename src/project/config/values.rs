@@ -1,7 +1,7 @@
 //! What a value of `[dataset]` must look like, one rule in one place: addresses, ORCID, ROR, e-mail, versions, text.
 //!
 //! Each rule takes a text without blanks around it and returns the form in which others write the value. Nothing is
-//! asked of a server: a number with right check digits can still belong to nobody. The `read_…` functions are for serde.
+//! asked of a server: a number with right check digits can still be unused. The `read_…` functions are for serde.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};

@@ -97,7 +97,7 @@ fn swapped_statements_and_signatures_are_found() {
     assert_eq!(findings(env.verify_first()), expected);
 }
 
-/// Another key, an expired one, one that may not sign for git, nobody at all, no signature: never `ok`.
+/// Another key, an expired one, one that may not sign for git, no trusted key at all, no signature: never `ok`.
 #[test]
 fn only_a_trusted_key_verifies() {
     let env = TestEnv::two_runs();
@@ -118,7 +118,7 @@ fn only_a_trusted_key_verifies() {
     assert_eq!(findings(env.verify_first()), [format!("expired_key {signature}")]);
     env.git(["config", "--global", "--unset", "gpg.ssh.allowedSignersFile"]).ok();
     let output = env.verify_first();
-    assert!(output.stdout.contains("unsigned or not verified: nobody is trusted"), "{}", output.stdout);
+    assert!(output.stdout.contains("unsigned or not verified: no signer is trusted"), "{}", output.stdout);
     assert_eq!(findings(output), [format!("not_verified {signature}")]);
     env.allow_signer("", &key);
     env.hook(["verify", "--attestation", FIRST, "--allowed-signers", "../home/none"]).fails(1);
