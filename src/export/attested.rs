@@ -3,6 +3,7 @@
 //! They are in git and not in the dataset, whose bytes are the data version: a clone has them without DVC's remote.
 
 use crate::export::error::ExportError;
+use crate::export::sign::SignatureScheme;
 use crate::git::Oid;
 use crate::project::{GitTree, Project};
 use crate::run::RunKey;
@@ -12,9 +13,6 @@ pub const ATTESTATIONS: &str = "attestations";
 
 /// What a statement's file ends with.
 pub const STATEMENT_SUFFIX: &str = ".intoto.json";
-
-/// What a file of a signature adds to the statement's name.
-pub const SIGNATURE_SUFFIXES: [&str; 2] = [".sig", ".asc"];
 
 /// What the file of a DSSE envelope ends with.
 pub const ENVELOPE_SUFFIX: &str = ".dsse.json";
@@ -55,7 +53,7 @@ impl<'a> AttestationReader<'a> {
         let read = |suffix: &str| self.project.read_file(tree, &format!("{stem}{suffix}"));
         let Some(statement) = read(STATEMENT_SUFFIX)? else { return Ok(None) };
         let mut signatures = Vec::new();
-        let suffixes = SIGNATURE_SUFFIXES.map(|suffix| format!("{STATEMENT_SUFFIX}{suffix}"));
+        let suffixes = SignatureScheme::ALL.map(|scheme| format!("{STATEMENT_SUFFIX}{}", scheme.extension()));
         for suffix in suffixes.into_iter().chain([ENVELOPE_SUFFIX.to_owned()]) {
             if let Some(bytes) = read(&suffix)? {
                 signatures.push((suffix, bytes));

@@ -7,15 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::dvc::lockfile;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::export::attestation::{CheckedSignature, SignatureVerifier, check_signatures};
-use crate::export::attested::{ENVELOPE_SUFFIX, SIGNATURE_SUFFIXES, STATEMENT_SUFFIX};
+use crate::export::attested::{ENVELOPE_SUFFIX, STATEMENT_SUFFIX};
 use crate::export::dsse::why_other_payload;
-use crate::export::layout::{CHECKSUMS, PROVENANCE, TOP_FILES, is_export};
+use crate::export::layout::{CHECKSUMS, PROVENANCE, RO_CRATE, TOP_FILES, is_export};
 use crate::export::sign::{SignError, SignatureScheme};
 use crate::export::statement::{
     AttestationFinding, AttestationProblem, ParsedStatement, check_statement, parse_statement,
@@ -28,6 +29,7 @@ use crate::support::checksums::{InvalidChecksum, parse_checksums};
 use crate::support::fs::FsError;
 use crate::support::names::is_safe_path;
 use crate::support::parallel;
+use crate::support::percent::percent_decode;
 use crate::support::progress::Progress;
 use crate::support::text::to_hex;
 
@@ -93,7 +95,7 @@ pub struct ExportReport {
     pub findings: Vec<ExportFinding>,
     /// The statements that a signature lies beside, relative to the export.
     pub signed: Vec<String>,
-    /// The statements that nobody signed.
+    /// The statements without a signature.
     pub unsigned: Vec<String>,
     /// What came of each signature.
     pub signatures: Vec<CheckedSignature>,
@@ -156,7 +158,7 @@ pub struct ExportTrust<'a> {
     pub without: &'a [String],
     /// With what signatures are verified.
     pub verifier: &'a SignatureVerifier,
-    /// Whether every statement must have a verified signature. If not, one by a key that nobody vouches for is no
+    /// Whether every statement must have a verified signature. If not, one by a key that is not trusted is no
     /// finding.
     pub must_be_signed: bool,
 }
@@ -210,6 +212,7 @@ pub fn verify_export(
         }
     }
     check_statements(root, &found, &present, trust.without, &mut report);
+    check_crate(root, &found, &mut report);
     check_signed(root, &present, trust, &mut report)?;
     report.findings.sort();
     Ok(report)
@@ -275,7 +278,8 @@ fn hash_file(root: RootDir<'_>, path: &str, progress: &dyn Progress) -> Result<(
 
 /// Whether a file is a signature or an envelope beside a listed statement.
 fn is_signature_of(path: &str, listed: &BTreeMap<String, String>) -> bool {
-    let of_statement = SIGNATURE_SUFFIXES.iter().find_map(|suffix| path.strip_suffix(suffix)).map(str::to_owned);
+    let mut extensions = SignatureScheme::ALL.into_iter().map(SignatureScheme::extension);
+    let of_statement = extensions.find_map(|extension| path.strip_suffix(extension)).map(str::to_owned);
     let of_envelope = || path.strip_suffix(ENVELOPE_SUFFIX).map(|stem| format!("{stem}{STATEMENT_SUFFIX}"));
     of_statement
         .or_else(of_envelope)
@@ -307,7 +311,8 @@ fn check_statements(
         }
     }
     for path in found.keys().filter(|path| is_statement(path)) {
-        let has_signature = SIGNATURE_SUFFIXES.iter().any(|suffix| present.contains(&format!("{path}{suffix}")));
+        let mut schemes = SignatureScheme::ALL.into_iter();
+        let has_signature = schemes.any(|scheme| present.contains(&format!("{path}{}", scheme.extension())));
         if has_signature {
             report.signed.push(path.clone())
         } else {
@@ -346,6 +351,64 @@ fn check_statements(
     for run in runs {
         let message = "no statement names its files, so nothing shows that they are all of the run".to_owned();
         report.push(&format!("{run}/"), ExportProblem::NoStatement, message);
+    }
+}
+
+/// What of RO-Crate's description is compared.
+#[derive(Deserialize)]
+struct CrateGraph {
+    #[serde(rename = "@graph")]
+    entities: Vec<CrateEntity>,
+}
+
+#[derive(Deserialize)]
+struct CrateEntity {
+    #[serde(rename = "@id")]
+    id: String,
+    #[serde(rename = "hasPart", default)]
+    parts: Option<CrateParts>,
+}
+
+/// A single reference is no list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CrateParts {
+    Many(Vec<CrateReference>),
+    One(CrateReference),
+}
+
+#[derive(Deserialize)]
+struct CrateReference {
+    #[serde(rename = "@id")]
+    id: String,
+}
+
+/// Every run that RO-Crate's description names must be there: no other list has a run that was removed with its statement.
+fn check_crate(root: RootDir<'_>, found: &BTreeMap<String, String>, report: &mut ExportReport) {
+    // One that is missing or changed is reported already.
+    if !found.contains_key(RO_CRATE) || report.reported.contains(RO_CRATE) {
+        return;
+    }
+    let text = root.read(RO_CRATE, MAX_LIST).map_err(|error| error.to_string());
+    let graph = text.and_then(|text| {
+        serde_json::from_slice::<CrateGraph>(&text.unwrap_or_default()).map_err(|error| error.to_string())
+    });
+    let graph = match graph {
+        Ok(graph) => graph,
+        Err(why) => return report.push(RO_CRATE, ExportProblem::Unreadable, why),
+    };
+    let parts = graph.entities.into_iter().filter(|entity| entity.id == "./").filter_map(|entity| entity.parts);
+    let parts = parts.flat_map(|parts| match parts {
+        CrateParts::Many(parts) => parts,
+        CrateParts::One(part) => vec![part],
+    });
+    let runs: BTreeSet<RunKey> =
+        parts.filter_map(|part| percent_decode(part.id.strip_suffix('/')?)?.parse().ok()).collect();
+    for run in runs.difference(&report.runs.clone()) {
+        let folder = format!("{run}/");
+        if !report.reported.contains(&folder) {
+            report.push(&folder, ExportProblem::Missing, format!("{RO_CRATE} names this run, but it does not exist"));
+        }
     }
 }
 
@@ -410,8 +473,8 @@ fn check_signatures_of(
     let read = |path: &str| root.read(path, MAX_LIST).map(Option::unwrap_or_default);
     let statement = read(path)?;
     let mut signatures = Vec::new();
-    for (scheme, suffix) in SignatureScheme::ALL.into_iter().zip(SIGNATURE_SUFFIXES) {
-        let file = format!("{path}{suffix}");
+    for scheme in SignatureScheme::ALL {
+        let file = format!("{path}{}", scheme.extension());
         if present.contains(&file) {
             let bytes = read(&file)?;
             signatures.push((scheme, file, bytes));

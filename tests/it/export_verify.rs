@@ -220,6 +220,20 @@ fn a_change_that_the_list_hides_is_found_by_the_statements() {
     );
     assert_eq!(hidden("one", "new/run/x", &add), ["no_statement new/run/"]);
     assert_eq!(hidden("one", "x/y", &add), ["extra x/y"]);
+    // A whole run, with its statement and all its lines.
+    for (from, run, statement) in [("both", FIRST, statement.as_str()), ("one", FIRST, "provenance/run.intoto.json")] {
+        let dir = changed(&env, from, |dir| {
+            let names = crate::env::files(&dir.join(run));
+            fs::remove_dir_all(dir.join(run)).unwrap();
+            for name in names {
+                relist(dir, name.strip_prefix(dir).unwrap_or(&name).to_str().unwrap());
+            }
+            fs::remove_file(dir.join(statement)).unwrap();
+            fs::remove_file(dir.join(format!("{statement}.sig"))).unwrap();
+            relist(dir, statement);
+        });
+        assert_eq!(findings(&env, dir, &[]), [format!("missing {run}/")]);
+    }
     // A licence or the like, which its publisher added.
     assert_eq!(hidden("one", "LICENSE", &add), [""; 0]);
     // A statement that says so, too, is not the one that was signed.
