@@ -1,5 +1,5 @@
 #!/bin/sh
-# capture-hook shim, version 3. Written by `capture-hook install`, taken away by `capture-hook uninstall`.
+# capture-hook shim, version 4. Written by `capture-hook install`, taken away by `capture-hook uninstall`.
 # The hook that was here before, if any, lies beside it as NAME.capture-hook-chained, and still runs, first.
 hook='@HOOK@'
 installed='@BINARY@'
@@ -41,13 +41,29 @@ if [ "${CAPTURE_HOOK-}" = 0 ] || [ -n "${CAPTURE_HOOK_ACTIVE-}" ]; then
     exit 0
 fi
 
+# No `$(...)` on the common path: each is a process of its own, and a commit calls four hooks.
 # Whether a file lies in the working tree, at whose top git calls hooks.
+cd -P . || exit 1
+top=$PWD
 is_inside() {
-    dir=$(CDPATH='' cd -P -- "${1%/*}" 2>/dev/null && pwd -P)
-    case $dir/ in "$(pwd -P)"/*) ;; *) return 1 ;; esac
+    cd -P -- "${1%/*}" 2>/dev/null || return 1
+    dir=$PWD
+    cd -P -- "$top" || exit 1
+    case $dir/ in "$top"/*) ;; *) return 1 ;; esac
 }
 
-binary=$(command -v capture-hook)
+# The first program of this name on PATH, as `command -v` finds it.
+binary=
+rest=$PATH:
+while [ -n "$rest" ]; do
+    entry=${rest%%:*}
+    rest=${rest#*:}
+    candidate=${entry:-.}/capture-hook
+    if [ -f "$candidate" ] && [ -x "$candidate" ]; then
+        binary=$candidate
+        break
+    fi
+done
 # Neither a relative entry of PATH nor one in the working tree must let a repository choose the program.
 case $binary in /* | [A-Za-z]:*) ;; *) binary=$installed ;; esac
 missing="there is no capture-hook on PATH, nor at $installed"
