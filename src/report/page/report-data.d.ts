@@ -11,7 +11,7 @@ export type Num = number | null | "NaN" | "Infinity" | "-Infinity";
 export interface ReportData {
   /** The version of this format. */
   format: 1;
-  /** The dataset's title from the settings, or the project directory's name. */
+  /** `dataset.title` of the settings as the revision has them, else `Simulation runs`. */
   title: string;
   /** `capture-hook 0.1.0`. */
   generator: string;
@@ -92,14 +92,17 @@ export interface RunDetail {
   episodes: Episodes | null;
   validation: { ok: boolean; errors: string[]; warnings: string[]; ignored: string[] } | null;
   provenance: Provenance;
-  /** Configuration that is not in `common_config`: dotted key, value as JSON text. */
+  /** Configuration that is neither in `common_config` nor a column of the table: dotted key, value as JSON text. */
   config: [string, string][];
 }
 
 export interface Curve {
   name: string;
   unit: string | null;
-  /** The sampled steps: `first`, `first + stride`, …, as many as `mid` has; the last one is `last`. */
+  /**
+   * The sampled steps: `first`, `first + stride`, …, as many as `mid` has; the last one is at `last`, whatever the stride.
+   * `low` and `high` are as long as `mid`, or empty if only the median is kept. A value that is not known is null.
+   */
   first: number;
   stride: number;
   last: number;
@@ -113,14 +116,15 @@ export interface Paths {
   y: { name: string; unit: string | null };
   /** How many episodes the run has; `lines` may hold fewer. */
   of: number;
+  /** A position that is not known is null in both. */
   lines: { episode: number; succeeded: boolean | null; x: Num[]; y: Num[] }[];
 }
 
 export interface Episodes {
   /** How many there are; the lists hold the first of them. */
   of: number;
-  /** The recorder's name of each episode; null if the run has none. */
-  ids: string[] | null;
+  /** The recorder's name of each episode, null for one without a summary; null as a whole if no name is known. */
+  ids: (string | null)[] | null;
   index: number[];
   steps: number[];
   reward: Num[];
@@ -131,7 +135,10 @@ export interface Episodes {
 }
 
 export interface Provenance {
-  /** Index into `commits`; null if the run is not committed. */
+  /**
+   * Index into `commits`; null if the run is not committed (then `version` is null, too), or if this clone's history ends
+   * before its commit.
+   */
   commit: number | null;
   version: string | null;
   tags: string[];
