@@ -1,27 +1,21 @@
 //! `capture-hook runs`: lists all known runs, with the metrics by which they are compared.
 
 use std::cmp::Ordering;
-use std::sync::atomic::{AtomicUsize, Ordering as Order};
-use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{DeclaredMetric, FigureSet, RunMetrics};
-use crate::dataset::location::RunLocation;
 use crate::error::{Error, Explain};
-use crate::formats::json::JsonValue;
-use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, CatalogRun};
+use crate::history::listed_runs::{ListedRun, ListedState, list_runs};
+use crate::hooks;
 use crate::output::json::{RunJson, RunsJson};
 use crate::output::table::{Cell, ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
-use crate::run::StartTime;
-use crate::support::progress::Progress;
 use crate::support::text::format_count;
-use crate::{columnar, hooks};
 
 /// Arguments of `runs`.
 #[derive(Debug, clap::Args)]
@@ -67,16 +61,17 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .filter(|run| args.experiment.as_deref().is_none_or(|e| run.key.experiment() == e))
         .filter(|run| !args.new || !run.sources.in_history)
         .collect();
-    // The threads finish in any order; sorting makes the output the same each time.
-    let mut rows = run_rows(app, &project, &catalog, &selected_runs)?;
-    sort_rows(&mut rows, args.sort);
+    let bar = app.ui.progress("reading runs", None);
+    let mut runs = list_runs(&project, &catalog, &selected_runs, &bar)?;
+    drop(bar);
+    sort_runs(&mut runs, args.sort);
     if app.ui.json() {
-        app.ui.print_json(&RunsJson { runs: rows });
-    } else if rows.is_empty() {
+        app.ui.print_json(&RunsJson { runs: runs.iter().map(|run| run_json(&catalog, run)).collect() });
+    } else if runs.is_empty() {
         report_no_runs(app, args, &project, &catalog)?;
     } else {
         let pager = project.repo.config_value("core.pager")?;
-        app.ui.page_text(&render_table(app, &rows), &app.env, pager.as_deref());
+        app.ui.page_text(&render_table(app, &runs), &app.env, pager.as_deref());
     }
     for run in &catalog.left_out {
         app.ui.warn(&run.to_string());
@@ -89,103 +84,31 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// Each run's row. What is in files is read by several threads.
-fn run_rows(
-    app: &App,
-    project: &Project,
-    catalog: &Catalog,
-    catalog_runs: &[CatalogRun],
-) -> Result<Vec<RunJson>, Error> {
-    let mut drafts = Vec::new();
-    for catalog_run in catalog_runs {
-        let change = catalog.history.latest_commit(&catalog_run.key);
-        let location = catalog::find_run_location(project, catalog, catalog_run, None)?;
-        drafts.push((draft_row(catalog, catalog_run, change, location.as_ref()), location));
-    }
-    let bar = app.ui.progress("reading runs", None);
-    let (next_index, finished) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(drafts.len())));
-    let work = || {
-        loop {
-            // The counter only hands out indices, and the rows are behind the lock: no other order is needed.
-            let at = next_index.fetch_add(1, Order::Relaxed);
-            let Some((row, location)) = drafts.get(at) else { break };
-            let mut row = row.clone();
-            if let Some(location) = location {
-                fill_from_files(&mut row, location);
-            }
-            bar.advance_by(1);
-            // A poisoned lock still guards whole rows: each is pushed at once.
-            finished.lock().unwrap_or_else(PoisonError::into_inner).push(row);
-        }
-    };
-    // One thread if their number cannot be found out, and no more than there are runs.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(drafts.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    Ok(finished.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn draft_row(
-    catalog: &Catalog,
-    catalog_run: &CatalogRun,
-    change: Option<&DatasetCommit>,
-    location: Option<&RunLocation>,
-) -> RunJson {
-    let key = &catalog_run.key;
-    let tags = catalog.history.tags_of(key);
-    let record = tags.last().and_then(|tag| tag.record.as_ref());
-    let cached_share = match location {
-        // The recorder's directory is looked at last: a committed run found there was not found in the cache.
-        None | Some(RunLocation::Recorded(_)) if catalog_run.sources.in_history => "none",
-        Some(RunLocation::Cache { cache, entries, .. }) if !entries.iter().all(|e| cache.has_object(e.md5)) => "some",
-        None => "none",
-        Some(_) => "all",
-    };
+fn run_json(catalog: &Catalog, run: &ListedRun) -> RunJson {
     RunJson {
-        run: key.to_string(),
-        experiment: key.experiment().into(),
-        run_id: key.run_id().into(),
-        start_time: None,
-        recorded: catalog_run.sources.recorded.clone(),
+        run: run.key.to_string(),
+        experiment: run.key.experiment().into(),
+        run_id: run.key.run_id().into(),
+        start_time: run.start_time.clone(),
+        recorded: run.sources.recorded.clone(),
         // A run in one directory only has no entry.
-        duplicates: catalog.duplicates.0.get(key).cloned().unwrap_or_default(),
-        in_dataset: catalog_run.sources.in_dataset,
-        selected: catalog.selected.as_ref() == Some(key),
-        commit: change.map(|c| c.commit.id.to_string()),
-        committed_at: change.map(|c| human::format_iso(c.commit.time)),
-        data_version: change.map(|c| c.record.version.to_string()).or_else(|| record.map(|r| r.data.to_string())),
-        tags: tags.iter().map(|tag| tag.tag.name.clone()).collect(),
-        cached: cached_share,
-        config_hash: record.and_then(|r| r.config.clone()),
-        steps: record.and_then(|r| r.steps),
-        episodes: record.and_then(|r| r.episodes),
-        metrics: None,
-        figures: None,
+        duplicates: catalog.duplicates.0.get(&run.key).cloned().unwrap_or_default(),
+        in_dataset: run.sources.in_dataset,
+        selected: run.is_selected,
+        commit: run.commit.as_ref().map(|commit| commit.id.to_string()),
+        committed_at: run.commit.as_ref().map(|commit| human::format_iso(commit.time)),
+        data_version: run.data_version.map(|version| version.to_string()),
+        tags: run.tags.clone(),
+        cached: run.cached.as_str(),
+        config_hash: run.config_hash.clone(),
+        steps: run.steps,
+        episodes: run.episodes,
+        metrics: run.metrics.clone(),
     }
 }
 
-/// What a run's own files add.
-fn fill_from_files(row: &mut RunJson, location: &RunLocation) {
-    let text = |value: &JsonValue, key: &str| value.get(key).and_then(JsonValue::as_str).map(str::to_owned);
-    // A file that cannot be read leaves the tag's record, or `-`: a damaged run must not hide the others.
-    if let Some(run) = location.read_run_json() {
-        row.start_time = text(&run, "start_time");
-        row.config_hash = run.get("env_config").map(JsonValue::config_hash).or(row.config_hash.take());
-    }
-    if let Some(Ok(metrics)) = location.read_metrics() {
-        (row.steps, row.episodes) = (Some(metrics.steps), Some(metrics.episodes));
-        row.figures = Some(metrics.figures);
-        row.metrics = Some(metrics);
-    } else {
-        row.figures = location.read_schema().map(|schema| FigureSet::of_schema(&schema));
-    }
-}
-
-fn sort_rows(rows: &mut [RunJson], by: RunSort) {
-    let metric_of = |row: &RunJson, of: fn(&columnar::RunMetrics) -> Option<f64>| row.metrics.as_ref().and_then(of);
+fn sort_runs(runs: &mut [ListedRun], by: RunSort) {
+    let metric_of = |run: &ListedRun, of: fn(&RunMetrics) -> Option<f64>| run.metrics.as_ref().and_then(of);
     // What is not known comes last, whatever the order.
     let compare_known = |a: Option<f64>, b: Option<f64>, ascending: bool| match (a, b) {
         (Some(a), Some(b)) => {
@@ -199,9 +122,9 @@ fn sort_rows(rows: &mut [RunJson], by: RunSort) {
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
     };
-    rows.sort_by(|a, b| {
+    runs.sort_by(|a, b| {
         let first = match by {
-            RunSort::Time => start_order(b).cmp(&start_order(a)),
+            RunSort::Time => b.start_order().cmp(&a.start_order()),
             RunSort::Reward => compare_known(metric_of(a, |f| f.mean_reward), metric_of(b, |f| f.mean_reward), false),
             RunSort::Success => {
                 compare_known(metric_of(a, |f| f.success_rate), metric_of(b, |f| f.success_rate), false)
@@ -209,17 +132,11 @@ fn sort_rows(rows: &mut [RunJson], by: RunSort) {
             RunSort::Steps => compare_known(metric_of(a, |f| f.mean_steps), metric_of(b, |f| f.mean_steps), true),
             RunSort::Name => Ordering::Equal,
         };
-        first.then_with(|| a.run.cmp(&b.run))
+        first.then_with(|| a.key.to_string().cmp(&b.key.to_string()))
     });
 }
 
-/// What runs are ordered by in time, `latest` last.
-fn start_order(row: &RunJson) -> (StartTime, &str, &str) {
-    let start = row.start_time.as_deref().map_or_else(StartTime::default, StartTime::new);
-    (start, &row.experiment, &row.run_id)
-}
-
-fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
+fn render_table(app: &App, rows: &[ListedRun]) -> StyledText {
     const GREEN: Style = AnsiColor::Green.on_default();
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const DIM: Style = Style::new().dimmed();
@@ -239,22 +156,21 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
     let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
     let has_success = any_has(rows, |figures| figures.success);
     let has_reward = any_has(rows, |figures| figures.reward);
-    let metric_cell = |row: &RunJson, is_shown: bool, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
+    let metric_cell = |row: &ListedRun, is_shown: bool, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
         let metric = row.metrics.as_ref().and_then(of);
         // A column of empty cells is left out.
         Cell::from(if is_shown { metric.map_or_else(|| "-".into(), say) } else { String::new() })
     };
     for row in rows {
-        let state: Cell = match run_state(row) {
-            "new" => styled_cell("new", YELLOW),
-            "ingested" => styled_cell("ingested", YELLOW),
-            "elsewhere" => styled_cell("elsewhere", DIM),
-            state => styled_cell(state, GREEN),
+        let state: Cell = match row.state() {
+            state @ (ListedState::New | ListedState::Ingested) => styled_cell(state.as_str(), YELLOW),
+            ListedState::Elsewhere => styled_cell("elsewhere", DIM),
+            ListedState::Committed => styled_cell("committed", GREEN),
         };
         let started = row.start_time.as_deref().unwrap_or("-");
         let cells = [
-            styled_cell(if row.selected { "*" } else { " " }, GREEN.bold()),
-            (&row.run).into(),
+            styled_cell(if row.is_selected { "*" } else { " " }, GREEN.bold()),
+            (&row.key).into(),
             // The date of `2024-05-01T…`; a text that is shorter is shown whole.
             started.get(..10).unwrap_or(started).into(),
             count(row.steps).into(),
@@ -271,12 +187,12 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
     table.render_text(app.ui.terminal_width())
 }
 
-fn declared_metrics(row: &RunJson) -> impl Iterator<Item = &DeclaredMetric> {
+fn declared_metrics(row: &ListedRun) -> impl Iterator<Item = &DeclaredMetric> {
     row.metrics.iter().flat_map(|metrics| metrics.declared.iter().flatten())
 }
 
 /// The metrics that the runs' schemas declare, in the order in which they come.
-fn declared_names(rows: &[RunJson]) -> Vec<&str> {
+fn declared_names(rows: &[ListedRun]) -> Vec<&str> {
     let mut names = Vec::new();
     for metric in rows.iter().flat_map(declared_metrics) {
         if !names.contains(&metric.name.as_str()) {
@@ -287,20 +203,9 @@ fn declared_names(rows: &[RunJson]) -> Vec<&str> {
 }
 
 /// Whether any run has such a figure. If it is known of no run which ones it has, it counts as yes.
-fn any_has(rows: &[RunJson], of: fn(FigureSet) -> bool) -> bool {
+fn any_has(rows: &[ListedRun], of: fn(FigureSet) -> bool) -> bool {
     let mut known = rows.iter().filter_map(|row| row.figures).peekable();
     known.peek().is_none() || known.any(of)
-}
-
-fn run_state(row: &RunJson) -> &'static str {
-    match (row.commit.is_some() || !row.tags.is_empty(), row.in_dataset, row.recorded.is_some()) {
-        (true, ..) if row.cached == "all" => "committed",
-        (true, ..) => "elsewhere",
-        (false, true, _) => "ingested",
-        (false, false, true) => "new",
-        // Only a merge's data version holds it.
-        (false, false, false) => "elsewhere",
-    }
 }
 
 fn report_no_runs(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Result<(), Error> {

@@ -84,7 +84,12 @@ impl RunLocation {
     /// The columns of the run's rows; `None` if it cannot be read what they are.
     #[must_use]
     pub fn read_schema(&self) -> Option<Arc<RunSchema>> {
-        let run_json = self.read_run_json()?;
+        self.read_schema_of(&self.read_run_json()?)
+    }
+
+    /// The same, if the run's `run.json` is read already.
+    #[must_use]
+    pub fn read_schema_of(&self, run_json: &JsonValue) -> Option<Arc<RunSchema>> {
         let version = run_json.get("schema_version").and_then(JsonValue::as_str)?;
         let version = SchemaVersion::read(version.as_bytes())?;
         if !version.is_declared() {

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;
+pub mod listed_runs;
 pub mod loss;
 pub mod named_schema;
 pub mod origin;

@@ -155,7 +155,8 @@ fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
     })
 }
 
-fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
+/// The seeds in a manifest's `seed_summary`.
+pub(super) fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
     let number = |field: &str| value.get(field).and_then(JsonValue::as_i64);
     Some(SeedSummary {
         unique_count: u64::try_from(number("unique_count")?).ok()?,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::columnar::{FigureSet, RunMetrics};
+use crate::columnar::RunMetrics;
 use crate::validate::{IgnoredFinding, ValidationReport};
 
 /// `runs`
@@ -13,7 +13,7 @@ pub struct RunsJson {
 }
 
 /// A run as `runs` lists it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct RunJson {
     /// `experiment/run_id`.
     pub run: String,
@@ -51,9 +51,6 @@ pub struct RunJson {
     /// Metrics, if its parquet is in this clone.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
-    /// Which metrics such a run has, if that is known.
-    #[serde(skip)]
-    pub figures: Option<FigureSet>,
 }
 
 /// `show`
