@@ -53,6 +53,7 @@ mod push;
 mod python;
 mod readme;
 mod record;
+mod report_browser;
 mod rewrite;
 mod run_files;
 mod s3;

@@ -2,6 +2,7 @@
 //! `target/`, made once by whichever test needs it first.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -78,6 +79,31 @@ pub fn sigstore_modules() -> PathBuf {
     static MODULES: OnceLock<PathBuf> = OnceLock::new();
     let modules = ["@sigstore/verify@3.1.1", "@sigstore/bundle@4.0.0"];
     MODULES.get_or_init(|| node_modules("sigstore", &modules)).clone()
+}
+
+/// A directory with a Python in it that drives a browser, and has axe-core 4.12.1.
+pub fn browser_driver() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| venv("browser", &["playwright==1.65.2", "axe-playwright-python==0.1.8"])).clone()
+}
+
+/// The system's Chromium. On a machine without one it is `None`, said once, past the harness, which shows nothing of a test
+/// that passes; in CI the tests need it.
+pub fn chromium() -> Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut programs = std::env::split_paths(&path)
+            .flat_map(|dir| ["chromium", "chromium-browser", "google-chrome"].map(|name| dir.join(name)));
+        let found = programs.find(|program| program.is_file());
+        if found.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "no Chromium on PATH: `apt-get install chromium`");
+            let line = "not run: the tests of the report in a browser, because there is no Chromium on PATH\n";
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+        found
+    };
+    FOUND.get_or_init(find).clone()
 }
 
 /// The directory `node_modules` of exactly these packages (and what they need), made as [`venv`] makes its own.

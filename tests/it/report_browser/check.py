@@ -1,0 +1,20 @@
+"""check.py NAME CHROMIUM REPORT FACTS.json: runs one check of a report in Chromium; an assertion that fails is its result."""
+
+import json
+import sys
+
+import controls
+from harness import browser
+
+CHECKS = {name.removeprefix("check_"): check for module in (controls,) for name, check in vars(module).items()
+          if name.startswith("check_")}
+
+
+def main():
+    name, chromium, report, facts = sys.argv[1:]
+    with browser(chromium) as started:
+        CHECKS[name](started, report, json.loads(facts))
+
+
+if __name__ == "__main__":
+    main()
