@@ -35,3 +35,5 @@ pub(crate) mod commands;
 pub(crate) mod hooks;
 #[cfg(feature = "cli")]
 pub(crate) mod output;
+#[cfg(feature = "cli")]
+pub mod report;

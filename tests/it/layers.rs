@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("inspect", 10),
     ("commit", 10),
     ("export", 10),
+    ("report", 10),
     ("app", 11),
     ("hooks", 12),
     ("commands", 13),
