@@ -7,7 +7,30 @@ pub const CHART_LIBRARY: &str = include_str!("page/vendor/uplot/uPlot.iife.min.j
 /// The charts' style, then the page's.
 pub const STYLES: [&str; 2] = [include_str!("page/vendor/uplot/uPlot.min.css"), include_str!("page/style.css")];
 /// The modules by name, each behind those that it imports.
-pub const MODULES: &[(&str, &str)] = &[("main.js", include_str!("page/js/main.js"))];
+pub const MODULES: &[(&str, &str)] = &[
+    ("format.js", include_str!("page/js/format.js")),
+    ("dom.js", include_str!("page/js/dom.js")),
+    ("statistics.js", include_str!("page/js/statistics.js")),
+    ("data.js", include_str!("page/js/data.js")),
+    ("address.js", include_str!("page/js/address.js")),
+    ("state.js", include_str!("page/js/state.js")),
+    ("filters.js", include_str!("page/js/filters.js")),
+    ("groups.js", include_str!("page/js/groups.js")),
+    ("app.js", include_str!("page/js/app.js")),
+    ("table.js", include_str!("page/js/table.js")),
+    ("runs_tools.js", include_str!("page/js/runs_tools.js")),
+    ("runs.js", include_str!("page/js/runs.js")),
+    ("series.js", include_str!("page/js/series.js")),
+    ("curves.js", include_str!("page/js/curves.js")),
+    ("charts.js", include_str!("page/js/charts.js")),
+    ("paths.js", include_str!("page/js/paths.js")),
+    ("episodes.js", include_str!("page/js/episodes.js")),
+    ("run.js", include_str!("page/js/run.js")),
+    ("compare.js", include_str!("page/js/compare.js")),
+    ("history.js", include_str!("page/js/history.js")),
+    ("theme.js", include_str!("page/js/theme.js")),
+    ("main.js", include_str!("page/js/main.js")),
+];
 
 /// Joins modules into the text of one script, in which no name is visible from outside.
 #[must_use]
