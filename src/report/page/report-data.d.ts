@@ -32,6 +32,11 @@ export interface ReportData {
 export interface Runs {
   /** `experiment/run_id`, by run. */
   names: string[];
+  /**
+   * By run: the number of its group, as `src/history/run_groups.rs` groups runs (experiment and whole configuration, seeds
+   * aside); -1 if its configuration is not known. Configuration in the page can be cut or left out, so it cannot tell.
+   */
+  groups: number[];
   /** The columns of the table after the name, in their default order. */
   columns: Column[];
 }

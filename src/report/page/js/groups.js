@@ -10,77 +10,58 @@ import { meanInterval } from "./statistics.js";
 
 const GROUP_PREFIX = "group:";
 
-/** The groups of all runs, made once; a filter leaves a part of each. */
+/** The groups of all runs; a filter leaves a part of each. */
 export class RunGroups {
   /** @param {RunTable} table */
   constructor(table) {
     /** @private */
     this.table = table;
-    /** @private @type {{ codes: Int32Array, references: string[] } | null} */
-    this.made = null;
-  }
-
-  /** @private */
-  groupCodes() {
-    if (this.made === null) {
-      const columns = this.table.columns.filter((column) => column.group === "config").map((column) => column.distinctTexts());
-      const codes = new Int32Array(this.table.count);
-      /** @type {Map<string, number>} */
-      const known = new Map();
-      /** @type {string[]} */
-      const references = [];
-      for (let run = 0; run < codes.length; run += 1) {
-        const key = JSON.stringify([this.table.experiment(run), columns.map(({ codes: values }) => values[run])]);
-        let code = known.get(key);
-        if (code === undefined) {
-          code = known.size;
-          known.set(key, code);
-          references.push(this.referenceOf(run));
-        }
-        codes[run] = code;
-      }
-      this.made = { codes, references };
-    }
-    return this.made;
+    /** @private */
+    this.codes = table.report.runs.groups;
+    /** @private @type {Map<number, string> | null} */
+    this.references = null;
   }
 
   /**
-   * A name of the group for addresses, made of its values: it does not depend on which other runs there are.
+   * Names of the groups for addresses, made of their values: they do not depend on which other runs there are.
    * @private
-   * @param {number} run
-   * @returns {string}
    */
-  referenceOf(run) {
-    const values = this.table.columns.filter((column) => column.group === "config").map((column) => [column.id, column.exact(run)]);
-    return GROUP_PREFIX + hashText(JSON.stringify([this.table.experiment(run), values]));
+  referencesByCode() {
+    if (this.references === null) {
+      const columns = this.table.columns.filter((column) => column.group === "config");
+      this.references = new Map();
+      /** @type {Map<string, number>} */
+      const used = new Map();
+      for (let run = 0; run < this.table.count; run += 1) {
+        if (!this.references.has(this.codes[run])) {
+          const hash = hashText(JSON.stringify([this.table.experiment(run), columns.map((column) => [column.id, column.exact(run)])]));
+          const same = used.get(hash) ?? 0;
+          used.set(hash, same + 1);
+          this.references.set(this.codes[run], `${GROUP_PREFIX}${hash}${same === 0 ? "" : `.${same}`}`);
+        }
+      }
+    }
+    return this.references;
   }
 
   /**
    * @param {number[]} runs
-   * @returns {RunGroup[]} in the order of their first runs
+   * @returns {{ groups: RunGroup[], leftOut: number }} the groups in the order of their first runs, and how many runs are in none
    */
   groupRuns(runs) {
-    const { codes, references } = this.groupCodes();
+    const references = this.referencesByCode();
     /** @type {Map<number, number[]>} */
     const members = new Map();
+    let leftOut = 0;
     for (const run of runs) {
-      const list = members.get(codes[run]);
-      if (list === undefined) {
-        members.set(codes[run], [run]);
-      } else {
-        list.push(run);
+      const code = this.codes[run];
+      if (code < 0) {
+        leftOut += 1;
+      } else if (!members.get(code)?.push(run)) {
+        members.set(code, [run]);
       }
     }
-    return [...members].map(([code, list]) => ({ reference: references[code], runs: list }));
-  }
-
-  /**
-   * How many runs of the report are in the group of this run.
-   * @param {number} run
-   */
-  sizeOf(run) {
-    const { codes } = this.groupCodes();
-    return codes.reduce((sum, code) => sum + (code === codes[run] ? 1 : 0), 0);
+    return { groups: [...members].map(([code, list]) => ({ reference: references.get(code) ?? "", runs: list })), leftOut };
   }
 }
 

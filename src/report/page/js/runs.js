@@ -107,8 +107,10 @@ function showRows(app, parts, state, columns) {
   let rows;
   let count = shown;
   if (state.grouped) {
-    const groups = sortGroups(app.groups.groupRuns(runs), app.table, state.sort, state.descending);
-    count = `${plural(groups.length, "group")} of ${shown}: mean ± half of its 95 % interval (Student’s t)`;
+    const { groups: unsorted, leftOut } = app.groups.groupRuns(runs);
+    const groups = sortGroups(unsorted, app.table, state.sort, state.descending);
+    const unknown = leftOut === 0 ? "" : ` Left out: ${plural(leftOut, "run")} of unknown configuration.`;
+    count = `${plural(groups.length, "group")} of ${shown}. Means ± half the width of their 95 % interval (Student’s t).${unknown}`;
     rows = groups.map((group) => ({ group, open: state.open.includes(group.reference) }));
     parts.pager.update(state, groups.length, "group");
   } else {
