@@ -54,6 +54,7 @@ mod python;
 mod readme;
 mod record;
 mod report_browser;
+mod report_page;
 mod rewrite;
 mod run_files;
 mod s3;

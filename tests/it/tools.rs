@@ -81,6 +81,13 @@ pub fn sigstore_modules() -> PathBuf {
     MODULES.get_or_init(|| node_modules("sigstore", &modules)).clone()
 }
 
+/// The program of TypeScript's compiler, for Node.js.
+pub fn typescript_compiler() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let install = || node_modules("typescript", &["typescript@6.0.3"]).join("typescript/lib/tsc.js");
+    PROGRAM.get_or_init(install).clone()
+}
+
 /// A directory with a Python in it that drives a browser, and has axe-core 4.12.1.
 pub fn browser_driver() -> PathBuf {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
