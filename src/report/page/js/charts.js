@@ -17,8 +17,7 @@ import { fadedColor, seriesColor, seriesSwatch, themeColor, traceMark } from "./
  * @property {boolean} [stepped] values hold until the next step
  * @property {[number, number]} [range] of the vertical axis
  * @property {string} [note]
- * @property {string} [across] what the horizontal axis is; `step` if not given
- * @property {(x: number) => string} [formatAcross]
+ * @property {boolean} [time] the horizontal axis has seconds since 1970
  */
 
 const CHART_HEIGHT = 220;
@@ -69,7 +68,7 @@ export function keepDrawn(holder, draw, release) {
  */
 export function lineChart(options) {
   const grid = commonSteps(options.series.map(({ curve }) => curve));
-  const series = options.series.map((one) => ({ ...one, curve: onGrid(one.curve, grid) }));
+  const series = options.series.map((one) => ({ ...one, curve: onGrid(one.curve, grid, options.stepped ?? false) }));
   const summary = chartSummary(options, grid);
   const plot = element("div", { class: "plot", role: "img", "aria-label": `${shortText(options.title, 80)}. ${summary}` });
   const readout = element("div", { class: "readout", "aria-hidden": "true" });
@@ -116,22 +115,22 @@ function plotOptions(options, series, width, readout) {
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: text, font, labelFont: font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
   const paths = options.stepped ? uPlot.paths.stepped?.({ align: 1 }) : uPlot.paths.linear?.();
-  const formatX = options.formatAcross ?? ((/** @type {number} */ x) => String(x));
   return {
     width,
     height: CHART_HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false } },
-    scales: { x: { time: false }, y: options.range ? { range: options.range } : {} },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    scales: { x: { time: options.time ?? false }, y: options.range ? { range: options.range } : {} },
     axes: [
-      { ...axis, size: 30, gap: 4, values: (_, splits) => splits.map((split) => (options.formatAcross ? formatX(split) : Number.isInteger(split) ? String(split) : "")) },
+      { ...axis, size: 30, gap: 4, space: options.time ? 100 : 50, values: (_, splits, _at, _space, gap) => splits.map((split) => (options.time ? dateLabel(split, gap) : Number.isInteger(split) ? String(split) : "")) },
       { ...axis, size: (_, values) => 14 + 6.2 * Math.max(2, ...(values ?? []).map((value) => String(value ?? "").length)), gap: 4, values: (_, splits) => axisLabels(splits) },
     ],
     series: [{}, ...series.flatMap((one) => bandAndLine(one, paths))],
     bands: series.map(({ style }, at) => ({ series: [3 * at + 2, 3 * at + 1], fill: fadedColor(seriesColor(style), 0.14) })),
     hooks: {
       drawSeries: [(plot, at) => (at > 0 && at % 3 === 0 && series.length > 1 ? drawMarks(plot, series[at / 3 - 1], at) : undefined)],
-      setCursor: [(plot) => showReadout(readout, series, plot.cursor.idx ?? null, formatX, options.across ?? "step")],
+      setCursor: [(plot) => showReadout(readout, series, plot.cursor.idx ?? null, options)],
     },
   };
 }
@@ -144,6 +143,16 @@ function plotOptions(options, series, width, readout) {
 function bandAndLine({ style }, paths) {
   const edge = { stroke: "transparent", width: 0, points: { show: false }, paths };
   return [edge, edge, { stroke: seriesColor(style), width: 1.75, dash: style.dash, points: { show: false }, paths }];
+}
+
+/**
+ * @param {number} seconds since 1970
+ * @param {number} gap between labels, in seconds
+ * @returns {string}
+ */
+function dateLabel(seconds, gap) {
+  const text = new Date(seconds * 1000).toISOString();
+  return gap >= 86400 ? text.slice(0, 10) : text.slice(5, 16).replace("T", " ");
 }
 
 /**
@@ -190,19 +199,27 @@ function drawMarks(plot, { style }, at) {
  * @param {HTMLElement} readout
  * @param {ChartSeries[]} series
  * @param {number | null} at
- * @param {(x: number) => string} formatX
- * @param {string} across
+ * @param {ChartOptions} options
  */
-function showReadout(readout, series, at, formatX, across) {
+function showReadout(readout, series, at, options) {
   readout.replaceChildren();
   if (at === null || series.length === 0) {
     return;
   }
-  readout.append(element("span", {}, `${across} ${formatX(series[0].curve.steps[at])}`));
+  readout.append(element("span", {}, acrossText(options, series[0].curve.steps[at])));
   for (const { style, curve } of series) {
     const value = curve.mid[at];
     readout.append(element("span", { class: "value" }, series.length > 1 ? seriesSwatch(style) : null, Number.isNaN(value) ? UNKNOWN : formatFigure(value)));
   }
+}
+
+/**
+ * @param {ChartOptions} options
+ * @param {number} x
+ * @returns {string}
+ */
+function acrossText(options, x) {
+  return options.time ? `${new Date(x * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC` : `step ${x}`;
 }
 
 /**
@@ -214,14 +231,12 @@ function chartSummary(options, grid) {
   if (grid.length === 0) {
     return "There is nothing to draw.";
   }
-  const formatX = options.formatAcross ?? String;
   const ends = options.series.map(({ label, curve }) => {
     const finite = curve.mid.filter((value) => !Number.isNaN(value));
     const name = options.series.length === 1 ? "" : `${shortText(label, 40)}: `;
     return finite.length === 0 ? `${name}no finite number` : `${name}${formatFigure(finite[0])} to ${formatFigure(finite[finite.length - 1])}`;
   });
-  const across = `${options.across ?? "step"} ${formatX(grid[0])} to ${formatX(grid[grid.length - 1])}`;
-  return [`From ${across}, ${ends.join("; ")}.`, options.band, options.note ?? ""].filter(Boolean).join(" ");
+  return [`From ${acrossText(options, grid[0])} to ${acrossText(options, grid[grid.length - 1])}, ${ends.join("; ")}.`, options.band, options.note ?? ""].filter(Boolean).join(" ");
 }
 
 /**
@@ -242,9 +257,9 @@ function chartTable(options, series, grid) {
     .filter(({ at }) => at % every === 0 || at === grid.length - 1)
     .map(({ step, at }) => {
       const cells = series.flatMap(({ curve }) => (withBand ? [cell(curve.low[at]), cell(curve.mid[at]), cell(curve.high[at])] : [cell(curve.mid[at])]));
-      return element("tr", {}, element("th", { scope: "row", class: "number" }, (options.formatAcross ?? String)(step)), ...cells);
+      return element("tr", {}, element("th", { scope: "row", class: "number" }, options.time ? acrossText(options, step) : String(step)), ...cells);
     });
-  const head = element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "number" }, options.across ?? "step"), ...headings));
+  const head = element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "number" }, options.time ? "time" : "step"), ...headings));
   const note = every > 1 ? element("p", { class: "soft" }, `Every ${every}th of ${grid.length} points.`) : null;
   return element("div", {}, note, scrollRegion(`Numbers of ${shortText(options.title, 60)}`, element("table", {}, head, element("tbody", {}, ...rows))));
 }

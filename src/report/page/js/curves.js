@@ -35,13 +35,14 @@ export function commonSteps(curves) {
 }
 
 /**
- * The curve's values at these steps, linear between its samples; NaN beyond its ends and beside its gaps.
+ * The curve's values at these steps, linear between its samples, or held until the next one; NaN beyond its ends and beside gaps.
  * @param {number[]} steps
  * @param {number[]} values
  * @param {number[]} grid ascending
+ * @param {boolean} held
  * @returns {number[]}
  */
-export function valuesAt(steps, values, grid) {
+export function valuesAt(steps, values, grid, held) {
   let at = 0;
   return grid.map((step) => {
     while (at < steps.length - 1 && steps[at + 1] <= step) {
@@ -53,7 +54,7 @@ export function valuesAt(steps, values, grid) {
     if (at >= steps.length - 1 || step < steps[at]) {
       return NaN;
     }
-    const share = (step - steps[at]) / (steps[at + 1] - steps[at]);
+    const share = held ? 0 : (step - steps[at]) / (steps[at + 1] - steps[at]);
     return finiteOrGap(values[at] + (values[at + 1] - values[at]) * share);
   });
 }
@@ -66,10 +67,11 @@ function finiteOrGap(value) {
 /**
  * @param {SampledCurve} curve
  * @param {number[]} grid
+ * @param {boolean} held
  * @returns {SampledCurve}
  */
-export function onGrid(curve, grid) {
-  const [low, mid, high] = [curve.low, curve.mid, curve.high].map((values) => valuesAt(curve.steps, values, grid));
+export function onGrid(curve, grid, held) {
+  const [low, mid, high] = [curve.low, curve.mid, curve.high].map((values) => valuesAt(curve.steps, values, grid, held));
   return { ...curve, steps: grid, low, mid, high };
 }
 
@@ -80,7 +82,7 @@ export function onGrid(curve, grid) {
  */
 export function groupCurve(curves) {
   const grid = commonSteps(curves);
-  const rows = curves.map((curve) => valuesAt(curve.steps, curve.mid, grid));
+  const rows = curves.map((curve) => valuesAt(curve.steps, curve.mid, grid, false));
   const quartiles = grid.map((_, at) => quartilesOf(rows.map((row) => row[at])) ?? [NaN, NaN, NaN]);
   const [low, mid, high] = [0, 1, 2].map((which) => quartiles.map((three) => three[which]));
   return { name: curves[0].name, unit: curves[0].unit, steps: grid, low, mid, high };
@@ -105,10 +107,15 @@ export function survivalCurve(lengths) {
 }
 
 /**
- * The names of the curves of these runs, in the order in which they first come.
+ * The different names and units of the curves of these runs, in the order in which they first come.
  * @param {RunDetail[]} details
- * @returns {string[]}
+ * @returns {{ name: string, unit: string | null }[]}
  */
-export function curveNames(details) {
-  return [...new Set(details.flatMap((detail) => detail.curves.map((curve) => curve.name)))];
+export function curveKinds(details) {
+  /** @type {Map<string, { name: string, unit: string | null }>} */
+  const kinds = new Map();
+  for (const { name, unit } of details.flatMap((detail) => detail.curves)) {
+    kinds.set(JSON.stringify([name, unit]), { name, unit });
+  }
+  return [...kinds.values()];
 }
