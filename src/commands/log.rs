@@ -12,7 +12,7 @@ use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::RunKey;
-use crate::support::text::format_count;
+use crate::support::text::{format_count, format_plural};
 
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ Examples:
   capture-hook log -n 5 --json
 
 TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<run_id>, v2 is …@v2, `-` is no tag
-(`capture-hook tag` makes it again). DATA is where the run's bytes are: here (DVC's cache), on the remote, or not found.
+(`capture-hook tag` makes it again), `all` is one tag for all runs of the commit: captures/ and the data version. DATA is where the run's bytes are: here (DVC's cache), on the remote, or not found.
 History is read from commits and DVC's .dir objects, so a run is listed even if its tag is lost.")]
 pub struct Args {
     /// Only commits that introduced this run.
@@ -107,12 +107,23 @@ fn version_json(
         subject: change.commit.subject(),
         on_head: change.on_head,
         data_version: dataset_record.version.to_string(),
+        tag: history.version_tag_at(&change.commit.id).map(|tag| tag.tag.name.clone()),
+        run_count: count_runs(change),
         size: dataset_record.size,
         files: dataset_record.nfiles,
         runs,
         removed: change.removed.iter().map(ToString::to_string).collect(),
         partial: change.partial,
     })
+}
+
+/// How many runs a commit introduced: as its message says, if this clone lacks the file lists that show it.
+fn count_runs(change: &DatasetCommit) -> Option<u64> {
+    if !change.partial {
+        return Some(change.introduced.len() as u64);
+    }
+    let said = history::parse_all_trailers(&change.commit.message).all_runs;
+    said.into_iter().find(|said| said.data == change.record.version).map(|said| said.count)
 }
 
 fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
@@ -149,7 +160,7 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
                 date.into(),
                 (&run.run).into(),
                 run.steps.map_or_else(|| "-".into(), format_count).into(),
-                number.unwrap_or("-").into(),
+                number.unwrap_or(if version.tag.is_some() { "all" } else { "-" }).into(),
                 data,
                 run.config_hash.as_deref().and_then(|hash| hash.get(..8)).unwrap_or("-").into(),
             ]);
@@ -159,7 +170,13 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
             table.push_row([styled_cell(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
         }
         if version.runs.is_empty() && version.removed.is_empty() {
-            let what = if version.partial { "(its data version is not in this clone)" } else { "(other files)" };
+            let what = match (version.partial, version.run_count) {
+                (true, Some(count)) => {
+                    format!("({}; the list of them is not in this clone)", format_plural(count, "run"))
+                }
+                (true, None) => "(its data version is not in this clone)".into(),
+                (false, _) => "(other files)".into(),
+            };
             table.push_row([styled_cell(commit, style), date.into(), styled_cell(what, DIM)]);
         }
     }

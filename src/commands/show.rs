@@ -108,8 +108,15 @@ fn history_json(catalog: &Catalog, target: &RunTarget, change: &DatasetCommit) -
         author: change.commit.author.clone(),
         subject: change.commit.subject(),
         data_version: change.record.version.to_string(),
-        tags: catalog.history.tags_of(&target.key).iter().map(|tag| tag.tag.name.clone()).collect(),
+        tags: list_tags(catalog, target, change),
     }
+}
+
+/// The run's own tags, and the one that stands for all runs of its commit.
+fn list_tags(catalog: &Catalog, target: &RunTarget, change: &DatasetCommit) -> Vec<String> {
+    let own = catalog.history.tags_of(&target.key).into_iter().map(|tag| &tag.tag.name);
+    let of_all = catalog.history.version_tag_at(&change.commit.id).map(|tag| &tag.tag.name);
+    own.chain(of_all).cloned().collect()
 }
 
 fn seeds_json(seeds: SeedSummary) -> SeedsJson {

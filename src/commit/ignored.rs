@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::hashed_runs::HashedRun;
 use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::ignore::{self, DvcIgnored};
 use crate::dvc::program::ProgramError;
+use crate::history::hashed_runs::HashedRun;
 use crate::history::run_files::RunEntries;
 use crate::project::Project;
 use crate::support::fs::FsError;

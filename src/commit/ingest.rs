@@ -1,14 +1,13 @@
 //! Ingests runs and versions the dataset: by the stage's command and DVC, or by the native engine.
 
-use super::hashed_runs::HashedRun;
 use super::ingest_work::{IngestWork, PATIENCE};
 use super::{
-    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, hashed_runs, ignored, kept,
-    schemas, staging,
+    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, schemas, staging,
 };
 use crate::dataset::native::NativeError;
 use crate::dataset::stage::STAGE;
 use crate::dataset::{metrics_files, native};
+use crate::history::hashed_runs::{self, HashedRun};
 use crate::history::rebuilt;
 use crate::ingest;
 use crate::project::config::Engine;

@@ -1,14 +1,15 @@
-//! The trailers of the commit that is being made: one set for each run that it introduces, however its message came
-//! about.
+//! The trailers of the commit that is being made: one set for each run that it introduces, or one for all if they are
+//! many, however its message came about.
 
-use crate::commit::hashed_runs::RunHasher;
+use std::collections::HashSet;
+
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
 use crate::history;
-use crate::history::run_files::RunEntries;
-use crate::history::{RunTrailers, introduced};
+use crate::history::run_records::{RunRecords, read_run_records};
+use crate::history::trailers::{MOST_NAMED, ParsedTrailers};
+use crate::history::{AllRunsTrailer, RunTrailers, introduced};
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
-use crate::run::RunKey;
 
 /// The trailers that are true for the commit in the making.
 pub fn build_trailers(
@@ -26,6 +27,8 @@ pub fn build_trailers(
     // The commit that is amended over parents which a shallow or partial clone does not know: its message says what it
     // added.
     let mut amended = None;
+    // With `--amend -m`, the message is another one than this.
+    let mut amended_message = Vec::new();
     if let Some(head) = &head {
         // Whether this amends matters only if HEAD itself added something.
         let own = repo.read_commit(head)?;
@@ -35,6 +38,7 @@ pub fn build_trailers(
             introduces_data |= entry_id(parent)? != entry_id(head)?;
         }
         if introduces_data && is_amending(repo, words) {
+            amended_message.clone_from(&own.message);
             if is_known {
                 parents = own.parents;
             } else {
@@ -59,7 +63,7 @@ pub fn build_trailers(
         Some(&staged_record),
         &introduced::read_dataset_records(project, &known)?,
     )?;
-    let mut old = history::parse_trailers(&message.body);
+    let mut old = history::parse_all_trailers(&message.body);
     if let Some(amended) = amended
         && let Some(own) = project.data_version_at(&amended.id)?
     {
@@ -71,46 +75,47 @@ pub fn build_trailers(
         )?);
         diff.introduced.sort();
         diff.introduced.dedup();
-        // With `--amend -m`, the message is another one.
-        old.extend(history::parse_trailers(&amended.message));
     }
-    let mut records = read_records(project, &staged_record, &diff.introduced, reporter)?;
-    for record in &mut records {
-        // What this clone has no data for, an earlier message may know.
-        if let Some(old) = old.iter().find(|old| old.run == record.run && old.data == record.data) {
+    let amended = history::parse_all_trailers(&amended_message);
+    old.runs.extend(amended.runs);
+    old.all_runs.extend(amended.all_runs);
+    let records = read_run_records(project, &staged_record, &diff.introduced, reporter)?;
+    Ok(render_trailers(&staged_record, records, old, diff.partial))
+}
+
+/// The lines for these runs, with what earlier messages know and this clone has no data for.
+fn render_trailers(
+    dataset_record: &DatasetRecord,
+    mut found: RunRecords,
+    old: ParsedTrailers,
+    partial: bool,
+) -> Vec<String> {
+    let of_this_version = |old: &RunTrailers| old.data == dataset_record.version;
+    let mut old_all_runs = old.all_runs.into_iter().filter(|old| old.data == dataset_record.version).peekable();
+    if found.records.len() > MOST_NAMED {
+        let all_runs = found.all_runs_trailer(dataset_record);
+        let known = old_all_runs.find(|old| all_runs.sha256.is_none() && old.count == all_runs.count);
+        return known.unwrap_or(all_runs).trailer_lines();
+    }
+    for record in &mut found.records {
+        if let Some(old) = old.runs.iter().find(|old| old.run == record.run && old.data == record.data) {
             record.fill_from(old);
         }
     }
-    if diff.partial {
-        let kept_records =
-            old.into_iter().filter(|old| old.data == staged_record.version && !diff.introduced.contains(&old.run));
-        records.extend(kept_records);
+    if partial {
+        // A trailer for all runs stands for those that are known here too.
+        if old_all_runs.peek().is_some() {
+            found.records.clear();
+        }
+        let is_new = |old: &RunTrailers| !found.records.iter().any(|record| record.run == old.run);
+        let kept: Vec<RunTrailers> = old.runs.into_iter().filter(|old| of_this_version(old) && is_new(old)).collect();
+        found.records.extend(kept);
+        // The message that is amended may be the one at hand.
+        let mut seen = HashSet::new();
+        found.records.retain(|record| seen.insert(record.run.clone()));
     }
-    Ok(records.iter().flat_map(RunTrailers::trailer_lines).collect())
-}
-
-/// What is known here of these runs of a data version.
-fn read_records(
-    project: &Project,
-    dataset_record: &DatasetRecord,
-    runs: &[RunKey],
-    reporter: &dyn Reporter,
-) -> Result<Vec<RunTrailers>, ProjectError> {
-    let (version, out_dir) = (dataset_record.version, dataset_record.out_dir.as_str());
-    let mut all_entries = Vec::new();
-    for run in runs {
-        // Without the file list, a record holds the data version alone.
-        let entries = project.file_lists()?.run_entries(version, run).unwrap_or_default();
-        all_entries.push(RunEntries { run: run.clone(), entries });
-    }
-    // All runs at once, so that every processor has work.
-    let hashed = RunHasher::new(project, reporter).hash_runs(out_dir, &all_entries)?;
-    let mut records = Vec::new();
-    for (RunEntries { run, entries }, files) in all_entries.iter().zip(hashed) {
-        let record = introduced::read_record_of_files(project, run, (version, Some(out_dir)), entries)?;
-        records.push(RunTrailers { files, ..record });
-    }
-    Ok(records)
+    let named = found.records.iter().flat_map(RunTrailers::trailer_lines);
+    named.chain(old_all_runs.next().filter(|_| partial).iter().flat_map(AllRunsTrailer::trailer_lines)).collect()
 }
 
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then

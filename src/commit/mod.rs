@@ -6,7 +6,6 @@
 //! data version holds is in the workspace before DVC reads it, and no other run differs afterwards.
 
 mod committed;
-mod hashed_runs;
 pub mod ignored;
 mod ingest;
 mod ingest_work;
@@ -20,9 +19,11 @@ pub mod resolve;
 mod schemas;
 mod staging;
 mod stale;
+pub mod tag_moves;
 pub mod tags;
 mod transaction;
 mod valid_run;
+mod version_tags;
 
 pub use ingest::{can_ingest_many, ingest_runs};
 use ingest_work::IngestWork;

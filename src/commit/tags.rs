@@ -2,19 +2,19 @@
 //! they name.
 //!
 //! If a run's tag exists with the same data, it stays; with other data the run gets the next number (`@v2`), and so
-//! does a run of the same name in another project of the repository. A tag whose commit is on no branch any more
+//! does a run of the same name in another project of the repository. If a commit introduces more runs than `tag.max_runs`,
+//! one tag stands for all of them (`captures/` and the data version), and each has its own only if the user asks. A tag whose commit is on no branch any more
 //! (`git reset --soft`, `git replay`, which call no hook) moves to the commit that introduces the same data. A tag
 //! that others can have is not moved.
 
 use std::collections::HashMap;
 
-use crate::commit::hashed_runs::RunHasher;
+use crate::commit::version_tags::{VersionTagPlan, plan_version_tag};
 use crate::git::{GitError, NewTag, Oid, Tag};
+use crate::history::hashed_runs::RunHasher;
 use crate::history::run_files::RunEntries;
-use crate::history::tags::{
-    PUSHED_TAGS, RunTag, all_run_tags, is_left_behind, is_own, pushed_tags, run_tags, was_pushed,
-};
-use crate::history::{self, RunTrailers, introduced};
+use crate::history::tags::{PUSHED_TAGS, all_run_tags, is_left_behind, is_own, pushed_tags, version_tags};
+use crate::history::{self, RunTag, RunTrailers, VersionTag, introduced};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
 use crate::run::RunKey;
 use crate::run::tag_names::{TagName, tag_name};
@@ -40,6 +40,11 @@ pub enum TagOutcome {
     },
     /// Moved from a commit that nothing holds any more to one that adds the same data.
     CaughtUp {
+        /// Its name.
+        tag: String,
+    },
+    /// Removed with a rewritten commit: the successor has another data version, and so another tag.
+    Replaced {
         /// Its name.
         tag: String,
     },
@@ -106,6 +111,24 @@ pub fn tag_commits(
     Ok(writer.outcomes)
 }
 
+/// Makes the tags of single runs, each at a commit that holds it, however many runs the commit introduces.
+pub fn tag_named_runs(
+    project: &Project,
+    runs: &[(RunKey, Oid)],
+    reporter: &dyn Reporter,
+) -> Result<Vec<TagOutcome>, ProjectError> {
+    let mut writer = TagWriter::new(project, reporter, MissingTags::Make)?;
+    for (run, commit) in runs {
+        let record = project.dataset_record(&GitTree::Commit(commit.clone()))?;
+        let Some(record) = record else { continue };
+        let plan = writer.plan_tag(run, commit, &[], &record, MissingTags::Make)?;
+        if writer.write_tags(commit, plan.into_iter().collect()) == AfterTag::Stop {
+            break;
+        }
+    }
+    Ok(writer.outcomes)
+}
+
 /// Moves the tags that were left behind to those of these commits, the oldest first, that add the same data.
 pub fn move_left_tags(
     project: &Project,
@@ -141,7 +164,11 @@ struct TagWriter<'a> {
     project: &'a Project,
     reporter: &'a dyn Reporter,
     missing: MissingTags,
+    /// The most runs of a commit that get a tag each.
+    max_runs: u64,
     hasher: RunHasher<'a>,
+    /// The version tags as they are now.
+    version_tags: Vec<VersionTag>,
     /// The run tags as they are now.
     tags: Vec<RunTag>,
     /// Their places in `tags`, by run and by name.
@@ -152,9 +179,18 @@ struct TagWriter<'a> {
 
 impl<'a> TagWriter<'a> {
     fn new(project: &'a Project, reporter: &'a dyn Reporter, missing: MissingTags) -> Result<Self, ProjectError> {
-        let hasher = RunHasher::new(project, reporter);
-        let (tags, by_run, by_name, outcomes) = (Vec::new(), HashMap::new(), HashMap::new(), Vec::new());
-        let mut writer = Self { project, reporter, missing, hasher, tags, by_run, by_name, outcomes };
+        let mut writer = Self {
+            project,
+            reporter,
+            missing,
+            max_runs: project.read_config()?.tag.max_runs,
+            hasher: RunHasher::new(project, reporter),
+            version_tags: version_tags(project)?,
+            tags: Vec::new(),
+            by_run: HashMap::new(),
+            by_name: HashMap::new(),
+            outcomes: Vec::new(),
+        };
         all_run_tags(project)?.into_iter().for_each(|tag| writer.add_tag(tag));
         Ok(writer)
     }
@@ -178,10 +214,13 @@ impl<'a> TagWriter<'a> {
         let runs = introduced::diff_commit(self.project, commit)?.introduced;
         let record = self.project.dataset_record(&GitTree::Commit(commit.clone()))?;
         let Some(dataset_record) = record.filter(|_| !runs.is_empty()) else { return Ok(AfterTag::GoOn) };
+        let has_many = runs.len() as u64 > self.max_runs;
+        let missing = if has_many { MissingTags::Skip } else { self.missing };
         let mut plans = Vec::new();
         let mut planned = Ok(());
-        for run in &runs {
-            match self.plan_tag(run, commit, rewritten, &dataset_record) {
+        // Of many runs, only those that have a tag already are looked at.
+        for run in runs.iter().filter(|run| !has_many || self.by_run.contains_key(*run)).collect::<Vec<_>>() {
+            match self.plan_tag(run, commit, rewritten, &dataset_record, missing) {
                 Ok(plan) => plans.extend(plan),
                 Err(error) => {
                     planned = Err(error);
@@ -190,8 +229,53 @@ impl<'a> TagWriter<'a> {
             }
         }
         // Also if a run could not be looked at: the runs before it get their tags.
+        // Each may have its own from before, or because the user wanted it.
+        let all_have_one = plans.len() == runs.len();
         let after = self.write_tags(commit, plans);
-        planned.map(|()| after)
+        planned?;
+        if has_many && !all_have_one && after == AfterTag::GoOn {
+            return self.tag_version(commit, rewritten, &dataset_record, &runs);
+        }
+        Ok(after)
+    }
+
+    /// Makes or moves the tag that stands for all runs of a commit.
+    fn tag_version(
+        &mut self,
+        commit: &Oid,
+        rewritten: &[Oid],
+        dataset_record: &DatasetRecord,
+        runs: &[RunKey],
+    ) -> Result<AfterTag, ProjectError> {
+        let known = self.version_tags.iter().position(|tag| tag.record.data == dataset_record.version);
+        let old = known.and_then(|at| self.version_tags.get(at));
+        // It is about to move with its commit.
+        if old.is_some_and(|old| old.tag.commit.as_ref().is_some_and(|commit| rewritten.contains(commit))) {
+            return Ok(AfterTag::GoOn);
+        }
+        let is_left = match old {
+            Some(old) if !is_left_behind(self.project, &old.tag, Some(commit))? => {
+                self.outcomes.push(TagOutcome::Kept { tag: old.tag.name.clone() });
+                return Ok(AfterTag::GoOn);
+            }
+            Some(_) => true,
+            None if self.missing == MissingTags::Skip => return Ok(AfterTag::GoOn),
+            None => false,
+        };
+        let VersionTagPlan { name, message, record } =
+            plan_version_tag(self.project, commit, dataset_record, runs, self.reporter)?;
+        if let Err(after) = self.write_tag(NewTag { name: &name, commit, message: &message, replace: is_left }) {
+            return Ok(after);
+        }
+        let tag = Tag { name: name.clone(), commit: Some(commit.clone()), object: None, message: message.into_bytes() };
+        let made = VersionTag { tag, record };
+        match known.and_then(|at| self.version_tags.get_mut(at)) {
+            Some(old) => *old = made,
+            None => self.version_tags.push(made),
+        }
+        let outcome = if is_left { TagOutcome::CaughtUp { tag: name } } else { TagOutcome::Made { tag: name } };
+        self.outcomes.push(outcome);
+        Ok(AfterTag::GoOn)
     }
 
     /// What is to be done for a run that a commit introduces; `None` if nothing.
@@ -201,6 +285,7 @@ impl<'a> TagWriter<'a> {
         commit: &Oid,
         rewritten: &[Oid],
         dataset_record: &DatasetRecord,
+        missing: MissingTags,
     ) -> Result<Option<TagPlan>, ProjectError> {
         let own = self.by_run.get(run).cloned().unwrap_or_default();
         if self.is_moving(&own, rewritten)? {
@@ -210,7 +295,7 @@ impl<'a> TagWriter<'a> {
         let version = match same_tag(self.project, commit, &self.tags, &own, &record)? {
             SameTag::Stays(at) => return Ok(Some(TagPlan::Keep { tag: self.tags[at].tag.name.clone() })),
             SameTag::LeftBehind(at) => self.tags[at].name.version,
-            SameTag::None if self.missing == MissingTags::Skip => return Ok(None),
+            SameTag::None if missing == MissingTags::Skip => return Ok(None),
             SameTag::None => own.iter().map(|at| self.tags[*at].name.version).max().map_or(1, |v| v + 1),
         };
         // Only now: a tag that stays needs no run to be read.
@@ -286,7 +371,7 @@ impl<'a> TagWriter<'a> {
 
 /// The hash of all files of a tag's run. It is not taken from the commit's message, which its author can edit after
 /// `prepare-commit-msg`: a signed tag would then vouch for something false.
-fn hash_files(
+pub(super) fn hash_files(
     hasher: &mut RunHasher<'_>,
     project: &Project,
     record: &RunTrailers,
@@ -312,7 +397,7 @@ fn same_tag(
         if !is_own(project, tag)? || !same_data(project, tag, record)? {
             continue;
         }
-        if !is_left_behind(project, tag, Some(commit))? {
+        if !is_left_behind(project, &tag.tag, Some(commit))? {
             return Ok(SameTag::Stays(at));
         }
         left = SameTag::LeftBehind(at);
@@ -321,7 +406,7 @@ fn same_tag(
 }
 
 /// Whether a tag names the same data of its run as this record does.
-fn same_data(project: &Project, tag: &RunTag, record: &RunTrailers) -> Result<bool, ProjectError> {
+pub(super) fn same_data(project: &Project, tag: &RunTag, record: &RunTrailers) -> Result<bool, ProjectError> {
     let tagged = match &tag.tag.commit {
         Some(commit) if state::knows_lockfile(project, commit) => {
             project.dataset_record(&GitTree::Commit(commit.clone()))?
@@ -341,72 +426,6 @@ fn same_data(project: &Project, tag: &RunTag, record: &RunTrailers) -> Result<bo
     // Without the listing of the tagged data, the manifest (which names every file's hash) decides.
     let old = tag.record.as_ref().and_then(|r| r.manifest.as_ref());
     Ok(old.is_some() && old == record.manifest.as_ref())
-}
-
-/// Moves the run tags of a rewritten commit to its successor, and makes those that the successor lacks.
-pub fn retag_commits(
-    project: &Project,
-    pairs: &[(Oid, Oid)],
-    reporter: &dyn Reporter,
-) -> Result<Vec<TagOutcome>, ProjectError> {
-    let mut done = Vec::new();
-    let mut mover = TagMover { project, reporter, hasher: RunHasher::new(project, reporter) };
-    let tags = run_tags(project)?;
-    for (old, new) in pairs {
-        let Some(dataset_record) = project.dataset_record(&GitTree::Commit(new.clone()))? else { continue };
-        for tag in tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(old)) {
-            done.push(mover.move_tag(tag, new, &dataset_record)?);
-        }
-    }
-    let mut news: Vec<&Oid> = pairs.iter().map(|(_, new)| new).collect();
-    news.dedup();
-    for new in news {
-        let made = tag_commit(project, new, &[], reporter)?;
-        done.extend(made.into_iter().filter(|tagged| !matches!(tagged, TagOutcome::Kept { .. })));
-    }
-    Ok(done)
-}
-
-/// Moves run tags along with rewritten commits.
-struct TagMover<'a> {
-    project: &'a Project,
-    reporter: &'a dyn Reporter,
-    hasher: RunHasher<'a>,
-}
-
-impl TagMover<'_> {
-    /// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the
-    /// run.
-    fn move_tag(
-        &mut self,
-        tag: &RunTag,
-        commit: &Oid,
-        dataset_record: &DatasetRecord,
-    ) -> Result<TagOutcome, ProjectError> {
-        let project = self.project;
-        let name = tag.tag.name.clone();
-        if was_pushed(project, &tag.tag)? {
-            return Ok(TagOutcome::Left { tag: name });
-        }
-        let entries = project.file_lists()?.run_entries(dataset_record.version, &tag.name.run);
-        if entries.is_some_and(|entries| entries.is_empty()) {
-            return Ok(TagOutcome::Orphaned { tag: name });
-        }
-        let mut record = introduced::read_run_record(project, &tag.name.run, dataset_record)?;
-        record.files = hash_files(&mut self.hasher, project, &record, dataset_record)?;
-        // What this clone has no data for, the tag may know; of other data it knows nothing.
-        if let Some(old) = &tag.record
-            && same_data(project, tag, &record)?
-        {
-            record.fill_from(old);
-        }
-        let message = history::tag_message(&record);
-        let moved = NewTag { name: &name, commit, message: &message, replace: true };
-        Ok(match project.repo.create_tag(moved, &|line| self.reporter.show_status(line)) {
-            Ok(()) => TagOutcome::Moved { tag: name },
-            Err(error) => TagOutcome::Failed { tag: name, error },
-        })
-    }
 }
 
 /// Notes tag objects that a push is about to carry: git keeps no trace of a pushed tag, and a tag that others may have

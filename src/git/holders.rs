@@ -15,9 +15,9 @@ use crate::support::fs;
 const OLD_STATES: &[&str] = &["refs/original/", "refs/rewritten/", "refs/bisect/", "refs/stash"];
 
 impl Repo {
-    /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags with the prefix `ignored_prefix` do not
-    /// count. True if that is not certain.
-    pub fn is_held(&self, commit: &Oid, ignored_prefix: &str) -> Result<bool, GitError> {
+    /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags whose names are `ignored` do not count. True
+    /// if that is not certain.
+    pub fn is_held(&self, commit: &Oid, ignored: fn(&str) -> bool) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
         let output = self.query_git(["for-each-ref", &contains, "--format=%(refname)"])?;
         // Not known, for example because the commit is missing here: counts as held.
@@ -25,7 +25,7 @@ impl Repo {
             return Ok(true);
         }
         let is_holder = |name: &str| {
-            let tag = name.strip_prefix("refs/tags/").is_some_and(|tag| tag.starts_with(ignored_prefix));
+            let tag = name.strip_prefix("refs/tags/").is_some_and(ignored);
             !tag && !OLD_STATES.iter().any(|old| name.starts_with(old))
         };
         if output.stdout_text().lines().any(is_holder) {

@@ -106,6 +106,13 @@ impl Repo {
         }
     }
 
+    /// Removes a tag of this clone, if it is this object still. Waits for another git.
+    pub fn remove_tag(&self, name: &str, object: &Oid, notify: NotifyFn<'_>) -> Result<(), GitError> {
+        let reference = format!("refs/tags/{name}");
+        let call = self.git_cmd(["update-ref", "-d", &reference, object.as_str()]);
+        self.retry_while_locked(notify, || call.run_checked(self.env())).map(drop)
+    }
+
     /// Makes new annotated tags of one commit, each a name and a message, with as many calls of git as for one. False if
     /// that cannot be: git signs tags, or refuses one of these. Then no tag is made, and `create_tag` says why.
     #[must_use]

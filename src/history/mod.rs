@@ -11,6 +11,7 @@ pub mod committed;
 pub mod compare;
 pub mod fetched_lists;
 pub mod foreign;
+pub mod hashed_runs;
 pub mod introduced;
 pub mod listed_runs;
 pub mod loss;
@@ -18,13 +19,14 @@ pub mod named_schema;
 pub mod origin;
 pub mod rebuilt;
 pub mod run_files;
+pub mod run_records;
 pub mod stores;
 pub mod summary;
 pub mod tags;
 pub mod trailers;
 
-pub use tags::RunTag;
-pub use trailers::{RunTrailers, is_trailer, parse_trailers, tag_message};
+pub use tags::{RunTag, VersionTag};
+pub use trailers::{AllRunsTrailer, RunTrailers, is_trailer, parse_all_trailers, parse_trailers, tag_message};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -64,6 +66,8 @@ pub struct History {
     pub dataset_commits: Vec<DatasetCommit>,
     /// Run tags, by name.
     pub tags: Vec<RunTag>,
+    /// Tags that stand for all runs of a commit, by name.
+    pub version_tags: Vec<VersionTag>,
     /// Data versions whose lists are here and cannot be looked through, and why not.
     pub left_out: BTreeMap<DataVersion, String>,
     /// The index in `dataset_commits` of the newest one that introduced each run.
@@ -110,6 +114,12 @@ impl History {
     #[must_use]
     pub fn tags_at(&self, commit: &Oid) -> Vec<&RunTag> {
         self.tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(commit)).collect()
+    }
+
+    /// The tag that stands for all runs of a commit, if there is one.
+    #[must_use]
+    pub fn version_tag_at(&self, commit: &Oid) -> Option<&VersionTag> {
+        self.version_tags.iter().find(|tag| tag.tag.commit.as_ref() == Some(commit))
     }
 
     /// The newest change that introduced a run.
@@ -212,8 +222,19 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
     let file_lists = RefCell::new(FileListCache::new(cache));
     let mut tags = tags::run_tags(project)?;
     tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
+    let mut version_tags = tags::version_tags(project)?;
+    version_tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
     let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
-    Ok(History { dataset_commits, tags, left_out, latest_by_run, tags_by_run, unattributed_runs, file_lists })
+    Ok(History {
+        dataset_commits,
+        tags,
+        version_tags,
+        left_out,
+        latest_by_run,
+        tags_by_run,
+        unattributed_runs,
+        file_lists,
+    })
 }
 
 /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).

@@ -48,6 +48,12 @@ impl RunEntries {
         lines.filter(|lines| !lines.is_empty()).map(hash_lines)
     }
 
+    /// Whether the run has a file of this name.
+    #[must_use]
+    pub fn has_file(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| self.name_of(entry) == name)
+    }
+
     /// The path of a file in the run's folder.
     fn name_of<'a>(&self, entry: &'a FileEntry) -> &'a str {
         let name = entry.relpath.strip_prefix(&self.run.to_string()).and_then(|name| name.strip_prefix('/'));

@@ -1,18 +1,29 @@
-//! The trailers of a run: writing and parsing.
+//! The trailers of runs: writing and parsing.
 //!
 //! In a commit message each run has its own trailers, `Capture-Run` first; what follows up to the next `Capture-Run`
 //! belongs to it. A value is one line: `%`, control characters and outer blanks of a run's name are
 //! %-escaped.
+//!
+//! A commit of more than [`MOST_NAMED`] runs names none of them: `Capture-Runs: 3000 sha256:…` stands for all, and the
+//! data version's file list has their names. The SHA-256 is over one line for each run, sorted as bytes: its name as in
+//! `Capture-Run`, then the hex digits of `Capture-Config`, `Capture-Manifest` and `Capture-Files`, with a blank between;
+//! `-` stands for a hash of a file that the run does not have. It is left out if a hash is not known in this clone.
 
 use std::fmt;
+
+use sha2::{Digest, Sha256};
 
 use crate::dvc::hash::DataVersion;
 use crate::run::RunKey;
 use crate::support::percent::{percent_decode, percent_encode};
-use crate::support::text::format_plural;
+use crate::support::text::{format_plural, to_hex};
 use crate::support::visible::{escape_control, is_hidden};
 
+/// The most runs of a commit that its message names one by one.
+pub const MOST_NAMED: usize = 20;
+
 const RUN: &str = "Capture-Run";
+const RUNS: &str = "Capture-Runs";
 const CONFIG: &str = "Capture-Config";
 const DATA: &str = "Capture-Data";
 const MANIFEST: &str = "Capture-Manifest";
@@ -71,6 +82,13 @@ impl RunTrailers {
         }
         lines
     }
+
+    /// The run's line under the SHA-256 of [`AllRunsTrailer`].
+    fn digest_line(&self) -> String {
+        let hash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let name = escape_value(&self.run.to_string());
+        format!("{name} {} {} {}\n", hash(&self.config), hash(&self.manifest), hash(&self.files))
+    }
 }
 
 impl fmt::Display for RunTrailers {
@@ -85,6 +103,41 @@ impl fmt::Display for RunTrailers {
         }
         Ok(())
     }
+}
+
+/// What ties a commit to all runs that it introduces, if they are too many to name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllRunsTrailer {
+    /// How many runs.
+    pub count: u64,
+    /// The SHA-256 over all of them, hex.
+    pub sha256: Option<String>,
+    /// The data version that holds them.
+    pub data: DataVersion,
+}
+
+impl AllRunsTrailer {
+    /// The trailer for these runs of a data version. `is_complete` says whether what the records lack does not exist.
+    #[must_use]
+    pub fn of_records(records: &[RunTrailers], data: DataVersion, is_complete: bool) -> Self {
+        let mut lines: Vec<String> = records.iter().map(RunTrailers::digest_line).collect();
+        lines.sort();
+        let sha256 = is_complete.then(|| to_hex(&Sha256::digest(lines.concat())));
+        Self { count: records.len() as u64, sha256, data }
+    }
+
+    /// The trailers of a commit message.
+    #[must_use]
+    pub fn trailer_lines(&self) -> Vec<String> {
+        let sha256 = self.sha256.as_ref().map(|hex| format!(" sha256:{hex}")).unwrap_or_default();
+        vec![format!("{RUNS}: {}{sha256}", self.count), format!("{DATA}: md5:{}", self.data)]
+    }
+}
+
+/// The message of the tag of a commit with too many runs to tag each.
+#[must_use]
+pub fn version_tag_message(trailer: &AllRunsTrailer) -> String {
+    format!("Capture {}\n\n{}\n", format_plural(trailer.count, "run"), trailer.trailer_lines().join("\n"))
 }
 
 /// The message of a run's tag: a line for people, and the record.
@@ -105,18 +158,35 @@ pub fn is_trailer(line: &str) -> bool {
     let Some((name, value)) = split_trailer(line) else { return false };
     match name {
         RUN => percent_decode(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
+        RUNS => parse_all_runs(value).is_some(),
         CONFIG | MANIFEST | FILES => parse_sha256(value).is_some(),
         DATA => parse_data_version(value).is_some(),
         _ => false,
     }
 }
 
+/// What a message says of runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParsedTrailers {
+    /// The runs that it names, in order. One without a data version is left out.
+    pub runs: Vec<RunTrailers>,
+    /// What stands for many runs, in order: a squashed message can have several.
+    pub all_runs: Vec<AllRunsTrailer>,
+}
+
 /// The records in a commit's or a tag's message, in order. A record that names no data version is left out.
 #[must_use]
 pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
+    parse_all_trailers(message).runs
+}
+
+/// All that a message says of runs.
+#[must_use]
+pub fn parse_all_trailers(message: &[u8]) -> ParsedTrailers {
     #[derive(Default)]
     struct TrailersDraft {
         run: Option<RunKey>,
+        all_runs: Option<(u64, Option<String>)>,
         config: Option<String>,
         data: Option<DataVersion>,
         manifest: Option<String>,
@@ -125,13 +195,15 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
         episodes: Option<u64>,
     }
     let text = String::from_utf8_lossy(message);
-    let mut records = Vec::new();
+    let mut parsed = ParsedTrailers::default();
     let mut draft = TrailersDraft::default();
     let mut finish = |draft: &mut TrailersDraft| {
-        let done = std::mem::take(draft);
-        if let (Some(run), Some(data)) = (done.run, done.data) {
-            let TrailersDraft { config, manifest, files, steps, episodes, .. } = done;
-            records.push(RunTrailers { run, config, data, manifest, files, steps, episodes });
+        let TrailersDraft { run, all_runs, config, data, manifest, files, steps, episodes } = std::mem::take(draft);
+        let Some(data) = data else { return };
+        if let Some(run) = run {
+            parsed.runs.push(RunTrailers { run, config, data, manifest, files, steps, episodes });
+        } else if let Some((count, sha256)) = all_runs {
+            parsed.all_runs.push(AllRunsTrailer { count, sha256, data });
         }
     };
     for line in text.lines() {
@@ -141,6 +213,10 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
                 finish(&mut draft);
                 // A value that cannot be parsed counts as absent, here and below: anybody can edit a message.
                 draft.run = percent_decode(value).and_then(|text| text.parse().ok());
+            }
+            RUNS => {
+                finish(&mut draft);
+                draft.all_runs = parse_all_runs(value);
             }
             CONFIG => draft.config = parse_sha256(value),
             DATA => draft.data = parse_data_version(value),
@@ -152,7 +228,15 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
         }
     }
     finish(&mut draft);
-    records
+    parsed
+}
+
+/// A number of runs, and their SHA-256 if it is there.
+fn parse_all_runs(value: &str) -> Option<(u64, Option<String>)> {
+    match value.split_once(' ') {
+        Some((count, sha256)) => Some((count.parse().ok()?, Some(parse_sha256(sha256)?))),
+        None => Some((value.parse().ok()?, None)),
+    }
 }
 
 fn split_trailer(line: &str) -> Option<(&str, &str)> {
@@ -232,9 +316,29 @@ mod tests {
     }
 
     #[test]
+    fn one_trailer_stands_for_many_runs() {
+        let (a, b) = (sample_trailers("demo/r1".parse().unwrap()), sample_trailers("demo/r 2".parse().unwrap()));
+        let bare = RunTrailers::new("a/%".parse().unwrap(), a.data);
+        let all = AllRunsTrailer::of_records(&[a.clone(), b.clone(), bare.clone()], a.data, true);
+        let (config, manifest, files) = ("a".repeat(64), "0".repeat(64), "f".repeat(64));
+        let lines = format!("a/%25 - - -\ndemo/r 2 {config} {manifest} {files}\ndemo/r1 {config} {manifest} {files}\n");
+        assert_eq!(all.sha256, Some(to_hex(&Sha256::digest(lines))));
+        assert_eq!(AllRunsTrailer::of_records(&[bare, b, a.clone()], a.data, true), all);
+        assert!(all.trailer_lines().iter().all(|line| is_trailer(line)));
+        let unknown = AllRunsTrailer { sha256: None, ..all.clone() };
+        let message = format!("{}{a}{}", version_tag_message(&all), unknown.trailer_lines().join("\n"));
+        assert_eq!(
+            parse_all_trailers(message.as_bytes()),
+            ParsedTrailers { runs: vec![a], all_runs: vec![all, unknown] }
+        );
+    }
+
+    #[test]
     fn only_well_formed_lines_are_trailers_of_ours() {
         assert!(is_trailer("Capture-Run: demo/r1"));
         for line in [
+            "Capture-Runs: many",
+            "Capture-Runs: 3 sha256:0",
             "Capture-Run: demo",
             "Capture-Config: sha256:xyz",
             "Capture-Files: sha256:0",

@@ -79,6 +79,9 @@ pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
                 "moved the tag {tag} to the commit that introduces the same data; its old commit is on no branch"
             )),
             TagOutcome::Kept { tag } => app.ui.detail(&format!("{tag} already names this data")),
+            TagOutcome::Replaced { tag } => {
+                app.ui.status(&format!("removed the tag {tag}: the rewritten commit has another data version"));
+            }
             TagOutcome::Left { tag } => {
                 app.ui.warn(&format!("the tag {tag} was already pushed, so it stays on the commit before the rewrite"));
             }

@@ -10,9 +10,9 @@ use crate::app::{App, CommandOutcome};
 use crate::commit::tags::{self, TagOutcome};
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
+use crate::history::tags::is_own_name;
 use crate::project::config::PushPolicy;
 use crate::project::{self, Project, ProjectError};
-use crate::run::tag_names::TAG_PREFIX;
 use crate::sync::push::{self, CheckDepth};
 
 /// One ref of a push.
@@ -36,7 +36,7 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     }
     let tags: Vec<Oid> = lines
         .iter()
-        .filter(|line| line.local_ref.strip_prefix("refs/tags/").is_some_and(|name| name.starts_with(TAG_PREFIX)))
+        .filter(|line| line.local_ref.strip_prefix("refs/tags/").is_some_and(is_own_name))
         .map(|line| line.local.clone())
         .collect();
     // The data is there: that a note of it cannot be written stops no push.

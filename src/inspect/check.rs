@@ -1,12 +1,14 @@
 //! `check`: what the hooks ensure, checked without hooks: commits, trailers and tags are right, and their data is on
 //! the remote.
 
+mod all_runs;
 mod lost_runs;
 mod run_files;
 mod schemas;
 
 use std::collections::{HashMap, HashSet};
 
+use self::all_runs::AllRunsChecker;
 use self::lost_runs::check_lost_runs;
 use self::run_files::FilesChecker;
 use self::schemas::check_schemas;
@@ -94,7 +96,8 @@ pub fn check_history(
     // Once, after all fetches, and before history is loaded, which reads runs from the lists.
     file_lists.rebuild_missing()?;
     let history = history::load_history_in(project, range)?;
-    let checker = HistoryChecker { project, history: &history, files: FilesChecker::new(project, reporter) };
+    let all_runs = AllRunsChecker::new(project, &history, reporter);
+    let checker = HistoryChecker { project, history: &history, files: FilesChecker::new(project, reporter), all_runs };
     for tag in &history.tags {
         // Tags of other runs are not compared with a commit of the range.
         if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
@@ -137,6 +140,10 @@ pub fn check_history(
         report.tags += 1;
         report.findings.extend(checker.check_tag(tag)?);
     }
+    for tag in history.version_tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
+        report.tags += 1;
+        report.findings.extend(checker.all_runs.check_tag(tag)?);
+    }
     // The workspace is compared only with HEAD's selection: no other commit selects what lies in it.
     if let Some(head) = project.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
         report.findings.extend(check_recorded_anew(project, &head)?);
@@ -157,6 +164,7 @@ struct HistoryChecker<'a> {
     project: &'a Project,
     history: &'a History,
     files: FilesChecker<'a>,
+    all_runs: AllRunsChecker<'a>,
 }
 
 impl HistoryChecker<'_> {
@@ -232,7 +240,9 @@ impl HistoryChecker<'_> {
         file_lists: &FileListFetcher<'_>,
         findings: &mut Vec<CheckFinding>,
     ) -> Result<(), ProjectError> {
-        let records = history::parse_trailers(&commit.message);
+        let parsed = history::parse_all_trailers(&commit.message);
+        self.all_runs.check_trailers(commit, &parsed, change, findings)?;
+        let records = parsed.runs;
         let mut push_finding = |weight, code, run: &RunKey, message: String| {
             let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
             findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
@@ -272,12 +282,20 @@ impl HistoryChecker<'_> {
                 });
             }
         }
+        let are_all_named = !parsed.all_runs.is_empty() || self.all_runs.check_named(change, &records, findings);
+        // One tag can stand for all, and more runs than have a tag each need no finding each.
+        let has_own_tag = |run: &RunKey| {
+            self.history.tags_of(run).into_iter().any(|tag| self.tag_names_data(tag, change.record.version))
+        };
+        if self.all_runs.check_tagged(change, has_own_tag, findings)? {
+            return Ok(());
+        }
         let mut push_finding = |weight, code, run: &RunKey, message: String| {
             let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
             findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
         };
         for run in &change.introduced {
-            if !records.iter().any(|record| record.run == *run) {
+            if !are_all_named && !records.iter().any(|record| record.run == *run) {
                 let message = "the commit introduces the run, but no trailer names it".into();
                 push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
             }
@@ -285,7 +303,7 @@ impl HistoryChecker<'_> {
             tags.retain(|tag| self.tag_names_data(tag, change.record.version));
             let mut left_behind = None;
             for tag in &tags {
-                if !tags::is_left_behind(self.project, tag, Some(&commit.id))? {
+                if !tags::is_left_behind(self.project, &tag.tag, Some(&commit.id))? {
                     left_behind = None;
                     break;
                 }

@@ -261,11 +261,20 @@ impl StatusReader<'_> {
         let mut left_behind = None;
         // `tags_of` lists the lowest version first; the highest is the one to show.
         for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
-            if !tags::is_left_behind(self.project, tag, Some(head))? {
+            if !tags::is_left_behind(self.project, &tag.tag, Some(head))? {
                 self.status.add_step("tagged", StepState::Done, tag.tag.name.clone());
                 return Ok(());
             }
             left_behind = Some(tag);
+        }
+        // One tag can stand for all runs of the commit that introduced this one.
+        let introduced = history.latest_commit(&run).and_then(|change| history.version_tag_at(&change.commit.id));
+        if let Some(tag) = introduced
+            && version.is_some_and(|version| history.has_same_files(tag.record.data, version, &run))
+            && !tags::is_left_behind(self.project, &tag.tag, Some(head))?
+        {
+            self.status.add_step("tagged", StepState::Done, tag.tag.name.clone());
+            return Ok(());
         }
         let detail = match left_behind {
             Some(tag) => format!("the commit of {} is on no branch", tag.tag.name),

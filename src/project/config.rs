@@ -63,6 +63,8 @@ pub struct Config {
     pub pull: PullConfig,
     /// `[push]`
     pub push: PushConfig,
+    /// `[tag]`
+    pub tag: TagConfig,
     /// `[validate]`
     pub validate: ValidateConfig,
     /// `[experiments.NAME]`
@@ -79,6 +81,7 @@ impl Default for Config {
             ingest: IngestConfig::default(),
             pull: PullConfig::default(),
             push: PushConfig::default(),
+            tag: TagConfig::default(),
             validate: ValidateConfig::default(),
             experiments: BTreeMap::new(),
             dataset: DatasetConfig::default(),
@@ -117,6 +120,20 @@ impl Default for PullConfig {
 pub struct PushConfig {
     /// Stop, warn or do nothing.
     pub policy: PushPolicy,
+}
+
+/// `[tag]`: how runs are tagged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TagConfig {
+    /// The most runs of a commit that get a tag each; one tag stands for more.
+    pub max_runs: u64,
+}
+
+impl Default for TagConfig {
+    fn default() -> Self {
+        Self { max_runs: 100 }
+    }
 }
 
 /// `[validate]`: which findings count.

@@ -44,6 +44,7 @@ mod json;
 mod layers;
 mod limits;
 mod managers;
+mod many_runs;
 mod merging;
 mod odd;
 mod others;

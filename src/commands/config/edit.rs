@@ -32,6 +32,11 @@ pub(super) fn set_value(
         SettingType::Bytes => {
             parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
         }
+        SettingType::Count => {
+            // TOML has no larger integers.
+            let count = value.parse::<i64>().ok().filter(|count| *count >= 0);
+            count.ok_or_else(|| invalid_value("a number, such as 0 or 100"))?.into()
+        }
         SettingType::List => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.collect())

@@ -17,6 +17,7 @@ pub(super) enum SettingType {
     Text,
     Flag,
     Bytes,
+    Count,
     List,
     Creators,
 }
@@ -66,6 +67,12 @@ const SETTINGS: &[SettingSpec] = &[
         kind: SettingType::Text,
         about: "unsent data: strict, warn, off",
         value: |c| SettingValueJson::Text(format!("{:?}", c.push.policy).to_lowercase()),
+    },
+    SettingSpec {
+        key: "tag.max_runs",
+        kind: SettingType::Count,
+        about: "most runs of a commit tagged each",
+        value: |c| SettingValueJson::Count(c.tag.max_runs),
     },
     SettingSpec {
         key: "validate.ignore",
@@ -277,7 +284,7 @@ pub(super) fn display_value(value: &SettingValueJson, kind: SettingType) -> Stri
         SettingValueJson::Text(text) if text.is_empty() => "(none)".into(),
         SettingValueJson::Text(text) => text.clone(),
         SettingValueJson::Flag(flag) => flag.to_string(),
-        SettingValueJson::Bytes(bytes) => bytes.to_string(),
+        SettingValueJson::Bytes(number) | SettingValueJson::Count(number) => number.to_string(),
         SettingValueJson::List(items) if items.is_empty() => "(none)".into(),
         SettingValueJson::List(items) if kind == SettingType::Creators => items.join("; "),
         SettingValueJson::List(items) => items.join(","),

@@ -30,6 +30,10 @@ pub struct LogVersionJson {
     pub size: Option<u64>,
     /// The dataset's files, as `dvc.lock` says.
     pub files: Option<u64>,
+    /// The tag that stands for all of its runs, if they are too many to tag each.
+    pub tag: Option<String>,
+    /// How many runs it introduced; `null` if this clone cannot know.
+    pub run_count: Option<u64>,
     /// The runs that it introduced.
     pub runs: Vec<LogRunJson>,
     /// The runs of its parents that it removed.

@@ -36,6 +36,8 @@ pub enum SettingValueJson {
     Flag(bool),
     /// A number of bytes.
     Bytes(u64),
+    /// A number of things.
+    Count(u64),
     /// A list of texts.
     List(Vec<String>),
 }

@@ -17,12 +17,12 @@ use crate::support::{fs, limits};
 
 /// The file in the state directory.
 const HASHED_RUNS: &str = "hashed-runs";
-/// The most lines that are kept, the last ones: less than a megabyte.
-const MAX_LINES: usize = 5000;
+/// The most lines that are kept, the last ones: a sweep of ten thousand runs, and those before it.
+const MAX_LINES: usize = 30_000;
 
 /// A line of the note: a run whose files were all read.
 #[derive(Debug, Clone)]
-pub(super) struct HashedRun {
+pub struct HashedRun {
     /// The hash of its listing.
     listing: String,
     /// Its `Capture-Files`.
@@ -31,7 +31,8 @@ pub(super) struct HashedRun {
 
 impl HashedRun {
     /// A run, by the SHA-256 of each of its objects; `None` if one is missing.
-    pub(super) fn by_objects(run: &RunEntries, sha256_of: &HashMap<DvcHash, String>) -> Option<Self> {
+    #[must_use]
+    pub fn by_objects(run: &RunEntries, sha256_of: &HashMap<DvcHash, String>) -> Option<Self> {
         Some(Self { listing: run.listing_hash(), files: run.files_hash(sha256_of)? })
     }
 
@@ -44,7 +45,7 @@ impl HashedRun {
 }
 
 /// Notes runs whose files were read.
-pub(super) fn note_runs(project: &Project, runs: Vec<HashedRun>) {
+pub fn note_runs(project: &Project, runs: Vec<HashedRun>) {
     let mut note = HashedRunsNote::read(project);
     let new: HashSet<&str> = runs.iter().map(|run| run.listing.as_str()).collect();
     // One line for each: a run that is ingested again moves to the end.
@@ -54,7 +55,7 @@ pub(super) fn note_runs(project: &Project, runs: Vec<HashedRun>) {
 }
 
 /// Finds the `Capture-Files` of runs: in the note, else by reading their files.
-pub(super) struct RunHasher<'a> {
+pub struct RunHasher<'a> {
     project: &'a Project,
     reporter: &'a dyn Reporter,
     /// `Capture-Files` by listing; `None` until the note is needed.
@@ -63,16 +64,13 @@ pub(super) struct RunHasher<'a> {
 
 impl<'a> RunHasher<'a> {
     /// Reads nothing yet.
-    pub(super) fn new(project: &'a Project, reporter: &'a dyn Reporter) -> Self {
+    #[must_use]
+    pub fn new(project: &'a Project, reporter: &'a dyn Reporter) -> Self {
         Self { project, reporter, known: None }
     }
 
     /// The `Capture-Files` of each run, in hex; `None` if it is not noted and not all of the bytes are in this clone.
-    pub(super) fn hash_runs(
-        &mut self,
-        out_dir: &str,
-        runs: &[RunEntries],
-    ) -> Result<Vec<Option<String>>, ProjectError> {
+    pub fn hash_runs(&mut self, out_dir: &str, runs: &[RunEntries]) -> Result<Vec<Option<String>>, ProjectError> {
         let known = self.known.get_or_insert_with(|| HashedRunsNote::read(self.project).by_listing());
         let listings: Vec<String> = runs.iter().map(RunEntries::listing_hash).collect();
         let with_listings = runs.iter().zip(&listings);
