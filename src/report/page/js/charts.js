@@ -13,7 +13,6 @@ import { fadedColor, seriesColor, seriesSwatch, themeColor, traceMark } from "./
  * @property {string} title
  * @property {string | null} unit
  * @property {ChartSeries[]} series
- * @property {string} band what the band is, for the summary
  * @property {boolean} [stepped] values hold until the next step
  * @property {[number, number]} [range] of the vertical axis
  * @property {string} [note]
@@ -236,7 +235,7 @@ function chartSummary(options, grid) {
     const name = options.series.length === 1 ? "" : `${shortText(label, 40)}: `;
     return finite.length === 0 ? `${name}no finite number` : `${name}${formatFigure(finite[0])} to ${formatFigure(finite[finite.length - 1])}`;
   });
-  return [`From ${acrossText(options, grid[0])} to ${acrossText(options, grid[grid.length - 1])}, ${ends.join("; ")}.`, options.band, options.note ?? ""].filter(Boolean).join(" ");
+  return [`From ${acrossText(options, grid[0])} to ${acrossText(options, grid[grid.length - 1])}, ${ends.join("; ")}.`, options.note ?? ""].filter(Boolean).join(" ");
 }
 
 /**

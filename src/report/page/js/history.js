@@ -72,7 +72,7 @@ function historyChart(app) {
   /** @type {SampledCurve} */
   const curve = { name: "runs", unit: null, steps: [...totals.keys()], low: gaps, mid: [...totals.values()], high: gaps };
   const note = unknown === 0 ? "" : `This clone cannot know what ${plural(unknown, "data version")} introduced: the number may be too low.`;
-  return [lineChart({ title: "Runs introduced, less those removed", unit: null, series: [{ label: "runs", style: seriesStyle(0), curve }], band: "", note, stepped: true, time: true })];
+  return [lineChart({ title: "Runs introduced, less those removed", unit: null, series: [{ label: "runs", style: seriesStyle(0), curve }], note, stepped: true, time: true })];
 }
 
 /**

@@ -116,7 +116,6 @@ function plotsSection(app, run, detail) {
       title: curve.name,
       unit: curve.unit,
       series: [{ label, style: seriesStyle(0), curve: sampleCurve(curve) }],
-      band: "The line is the median over episodes, the band reaches from the lower to the upper quartile.",
     }),
   );
   const panel = detail.paths && pathPanel(label, seriesStyle(0), [detail.paths]);
@@ -124,8 +123,9 @@ function plotsSection(app, run, detail) {
   if (panel && section) {
     charts.push(pathChart(panel, section, false));
   }
+  const key = detail.curves.length > 0 && element("p", { class: "soft key-line" }, "Lines are medians over episodes, bands reach from the lower to the upper quartile.");
   const none = element("p", { class: "empty" }, detail.missing ? "The run’s data is not here." : "The run has nothing to draw over steps.");
-  return element("section", { "aria-labelledby": "plots-heading" }, element("h3", { id: "plots-heading" }, "Plots"), charts.length === 0 ? none : element("div", { class: "charts" }, ...charts));
+  return element("section", { "aria-labelledby": "plots-heading" }, element("h3", { id: "plots-heading" }, "Plots"), key, charts.length === 0 ? none : element("div", { class: "charts" }, ...charts));
 }
 
 /** @param {RunDetail} detail */
