@@ -83,7 +83,7 @@ function parallelFigure(app, state, items) {
   const canvas = element("canvas", { class: "parallel", role: "img", "aria-label": `Parallel coordinates. ${summary}` });
   const inner = element("div", { class: "parallel-plot" }, canvas);
   keepDrawn(inner, () => drawParallel(canvas, Math.max(inner.clientWidth, axes.length * 90), axes, lines));
-  return element("figure", { class: "chart" }, scrollRegion("Parallel coordinates", inner), element("p", { class: "summary" }, summary), lazyDetails("Numbers of this chart", () => parallelTable(axes, runs)));
+  return element("figure", { class: "chart" }, scrollRegion("Chart of parallel coordinates", inner), element("p", { class: "summary" }, summary), lazyDetails("Numbers of this chart", () => parallelTable(axes, runs)));
 }
 
 /**
