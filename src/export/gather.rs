@@ -18,7 +18,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::export::copy::copy_object;
 use crate::export::error::ExportError;
-use crate::export::set::{ExportedCommit, ExportedFile, ExportedRun, ProvenanceFile, RunSimulator};
+use crate::export::set::{ExportedCommit, ExportedFile, ExportedRun, ProvenanceFile};
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
@@ -33,6 +33,7 @@ use crate::run::StartTime;
 use crate::run::layout::{DATASET_INDEX, MANIFEST, RUN_JSON, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
 use crate::run::schema::{RunSchema, SCHEMA_JSON};
+use crate::run::simulator::RunSimulator;
 use crate::support::parallel;
 
 /// Files that pin the software of a project, if the commit has them at the repository's top.
@@ -91,7 +92,7 @@ pub fn read_run_facts(run: &RunKey, location: &RunLocation, files: &[ExportedFil
         Some(path) => columnar::read_latest_ts(&path)?.and_then(timestamp_of_seconds),
         None => None,
     };
-    let simulator = read_simulator(&meta, &schema, manifest.as_ref());
+    let simulator = RunSimulator::read(&meta, Some(&schema), manifest.as_ref());
     let generator = manifest.as_ref().and_then(|manifest| manifest.get("generator")).and_then(|generator| {
         let is_ours = generator.get("name").and_then(JsonValue::as_str) == Some(env!("CARGO_PKG_NAME"));
         generator.get("version").and_then(JsonValue::as_str).filter(|_| is_ours).map(str::to_owned)
@@ -144,21 +145,6 @@ fn timestamp_of_seconds(seconds: f64) -> Option<Timestamp> {
     // Microseconds are what recorders measure; more digits of the float are rounding.
     #[allow(clippy::cast_possible_truncation)]
     Timestamp::from_microsecond((seconds * 1e6).round() as i64).ok()
-}
-
-fn read_simulator(meta: &RunMeta, schema: &RunSchema, manifest: Option<&JsonValue>) -> RunSimulator {
-    let extra = meta.raw.get("extra").and_then(|extra| extra.get("simulation_metadata"));
-    let of_extra = |name: &str| extra.and_then(|extra| extra.get(name)).and_then(JsonValue::as_str);
-    let of_manifest = |name: &str| manifest.and_then(|manifest| manifest.get(name)).and_then(JsonValue::as_str);
-    let text = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    let version = meta.package_version.as_deref().or_else(|| of_manifest("package_version"));
-    let is_commit = |sha: &&str| sha.len() == 40 && sha.bytes().all(|b| b.is_ascii_hexdigit());
-    let git_sha = meta.git_sha.as_deref().or_else(|| of_manifest("git_sha")).filter(is_commit);
-    RunSimulator {
-        name: text(of_extra("software_name").or(schema.name.as_deref())),
-        version: text(version.or_else(|| of_extra("software_version"))),
-        git_sha: git_sha.map(str::to_ascii_lowercase),
-    }
 }
 
 /// The SHA-256 of a container image that `run.json` names: `extra.container.digest`, or `extra.container_image` as

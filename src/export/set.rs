@@ -13,6 +13,7 @@ use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::run::RunKey;
 use crate::run::schema::RunSchema;
+use crate::run::simulator::RunSimulator;
 
 /// All that is exported at once.
 #[derive(Debug)]
@@ -97,17 +98,6 @@ pub struct ExportedCommit {
     pub author_email: String,
     /// The committer's date.
     pub time: Timestamp,
-}
-
-/// What recorded a run. What its recorder did not write is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunSimulator {
-    /// Its name.
-    pub name: Option<String>,
-    /// Its version.
-    pub version: Option<String>,
-    /// The commit of its code: 40 hex digits.
-    pub git_sha: Option<String>,
 }
 
 /// A file of a run.

@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod row;
 pub mod rows;
 pub mod schema;
+pub mod simulator;
 mod start_time;
 pub mod strict;
 pub mod tag_names;

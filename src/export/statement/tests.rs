@@ -63,7 +63,7 @@ fn a_repository_is_named_by_its_tag_where_others_can_clone_it() {
 #[test]
 fn what_was_not_recorded_is_absent() {
     let mut run = sample_run("demo/r1");
-    run.simulator = crate::export::set::RunSimulator::default();
+    run.simulator = crate::run::simulator::RunSimulator::default();
     run.started = Some("-000001-01-01T00:00:00Z".parse().unwrap());
     (run.ended, run.base_seed) = (None, None);
     let statement = statement_of(&run, None);
