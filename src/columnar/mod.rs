@@ -37,7 +37,7 @@ pub use plot_actions::ActionShares;
 pub use plot_curves::{BandCurve, LineCurve, QuartileBand};
 pub use plot_data::{PlotCollector, PlotData, PlotEpisode, StepColumns};
 pub use plot_paths::{AgentPath, CellVisits, PathAxis};
-pub use read::{count_parquet_rows, read_latest_ts, read_plot_data, read_run_metrics};
+pub use read::{RunDetails, count_parquet_rows, read_latest_ts, read_plot_data, read_run_details, read_run_metrics};
 pub use sink::ParquetSink;
 pub use write::{EpisodesFile, StepsFile};
 

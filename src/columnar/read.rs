@@ -88,10 +88,71 @@ fn latest_ts_of_footer(file: &ParquetRecordBatchReaderBuilder<File>) -> Option<f
 
 /// Returns the plot data of a run, from its `steps.parquet` and, if success is declared, its `episodes.parquet`.
 pub fn read_plot_data(steps: &Path, episodes: &Path) -> Result<PlotData, ColumnarError> {
-    let path = steps;
-    let file = open_parquet(path)?;
-    let schema = read_file_schema(&file, path)?;
+    let file = open_parquet(steps)?;
+    let schema = read_file_schema(&file, steps)?;
     let mut collector = PlotCollector::new(&schema);
+    add_steps(file, steps, &mut collector)?;
+    if has_successes(&schema) {
+        let names = ["episode_index", SUCCESS];
+        for batch in open_batches(open_parquet(episodes)?, episodes, &names, &[])? {
+            let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(episodes, e))?, path: episodes };
+            batch.successes()?.into_iter().for_each(|(index, success)| collector.add_success(index, success));
+        }
+    }
+    Ok(collector.finish())
+}
+
+/// All that metrics and plots need of a run, and the names of its episodes.
+#[derive(Debug)]
+pub struct RunDetails {
+    /// The metrics.
+    pub metrics: RunMetrics,
+    /// The plot data.
+    pub plot_data: PlotData,
+    /// The recorder's names of the first episodes that have a summary, with the index of each.
+    pub episode_ids: Vec<(i64, String)>,
+}
+
+/// Returns the metrics, the plot data and the names of so many episodes; each file is opened once.
+pub fn read_run_details(steps: &Path, episodes: &Path, most_ids: usize) -> Result<RunDetails, ColumnarError> {
+    let (steps_file, episodes_file) = (open_parquet(steps)?, open_parquet(episodes)?);
+    let schema = read_file_schema(&steps_file, steps)?;
+    let step_rows = u64::try_from(steps_file.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let mut collector = PlotCollector::new(&schema);
+    add_steps(steps_file, steps, &mut collector)?;
+    let mut metrics = MetricsCollector::new(&schema);
+    let mut episode_ids = Vec::new();
+    let mut names = vec!["terminated", "total_steps", "episode_index", "episode_id"];
+    names.extend(has_successes(&schema).then_some(SUCCESS));
+    for batch in open_batches(episodes_file, episodes, &names, metrics.columns())? {
+        let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(episodes, e))?, path: episodes };
+        metrics.add_episodes(EpisodeColumns {
+            terminated: &batch.bool_column("terminated")?,
+            total_steps: &batch.int_column("total_steps")?,
+            numbers: &batch.numbers(metrics.columns())?,
+        });
+        if has_successes(&schema) {
+            batch.successes()?.into_iter().for_each(|(index, success)| collector.add_success(index, success));
+        }
+        batch.add_episode_ids(most_ids, &mut episode_ids)?;
+    }
+    let plot_data = collector.finish();
+    // A state after a reset is a row and no step.
+    let is_step_rows = !schema.reset_rows;
+    let steps = if is_step_rows { step_rows } else { plot_data.episodes.iter().map(|episode| episode.steps).sum() };
+    Ok(RunDetails { metrics: metrics.finish(steps), plot_data, episode_ids })
+}
+
+/// Whether a run's schema declares which episodes succeeded.
+fn has_successes(schema: &RunSchema) -> bool {
+    !schema.is_plume() && schema.episodes.find(SUCCESS).is_some()
+}
+
+fn add_steps(
+    file: ParquetRecordBatchReaderBuilder<File>,
+    path: &Path,
+    collector: &mut PlotCollector,
+) -> Result<(), ColumnarError> {
     let core = ["episode_index", "step", "terminated", "truncated"];
     for batch in open_batches(file, path, &core, collector.columns())? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
@@ -103,23 +164,6 @@ pub fn read_plot_data(steps: &Path, episodes: &Path) -> Result<PlotData, Columna
             truncated: &batch.bool_column("truncated")?,
             numbers: &numbers,
         });
-    }
-    if !schema.is_plume() && schema.episodes.find(SUCCESS).is_some() {
-        read_successes(episodes, &mut collector)?;
-    }
-    Ok(collector.finish())
-}
-
-fn read_successes(path: &Path, collector: &mut PlotCollector) -> Result<(), ColumnarError> {
-    for batch in open_batches(open_parquet(path)?, path, &["episode_index", SUCCESS], &[])? {
-        let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
-        let indices = batch.typed_column("episode_index", &DataType::Int64)?;
-        let success = batch.typed_column(SUCCESS, &DataType::Boolean)?;
-        for (index, success) in indices.as_primitive::<Int64Type>().iter().zip(success.as_boolean().iter()) {
-            // A summary without steps, or whose success is not known.
-            let (Some(index), Some(success)) = (index, success) else { continue };
-            collector.add_success(index, success);
-        }
     }
     Ok(())
 }
@@ -189,6 +233,24 @@ impl BatchColumns<'_> {
             Ok(floats.iter().map(|float| float.unwrap_or(f64::NAN)).collect())
         };
         planned.iter().map(numbers).collect()
+    }
+
+    /// Returns which episodes succeeded, by index; without a summary that has no steps, or whose success is not known.
+    fn successes(&self) -> Result<Vec<(i64, bool)>, ColumnarError> {
+        let indices = self.typed_column("episode_index", &DataType::Int64)?;
+        let success = self.typed_column(SUCCESS, &DataType::Boolean)?;
+        let pairs = indices.as_primitive::<Int64Type>().iter().zip(success.as_boolean().iter());
+        Ok(pairs.filter_map(|(index, success)| Some((index?, success?))).collect())
+    }
+
+    /// Adds the names of episodes that have steps, up to so many in all.
+    fn add_episode_ids(&self, most: usize, out: &mut Vec<(i64, String)>) -> Result<(), ColumnarError> {
+        let indices = self.typed_column("episode_index", &DataType::Int64)?;
+        let names = self.typed_column("episode_id", &DataType::Utf8)?;
+        let pairs = indices.as_primitive::<Int64Type>().iter().zip(names.as_string::<i32>().iter());
+        let pairs = pairs.filter_map(|(index, name)| Some((index?, name?.to_owned())));
+        out.extend(pairs.take(most.saturating_sub(out.len())));
+        Ok(())
     }
 
     fn bool_column(&self, name: &str) -> Result<Vec<bool>, ColumnarError> {

@@ -95,7 +95,9 @@ pub fn compare_schemas(a: &RunSchema, b: &RunSchema) -> Vec<ColumnDifference> {
     out
 }
 
-fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
+/// Whether two values are equal: numbers by value, `NaN` with itself.
+#[must_use]
+pub fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
     match (a.as_array(), b.as_array()) {
         (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b)),
         // Integers are compared by their digits: beyond 53 bits a float is not exact.

@@ -91,10 +91,7 @@ pub fn summarize_run(
     if let RunLocation::Recorded(dir) = location {
         return scan_recording(project, summary, dir, depth, progress);
     }
-    summary.verdict = manifest.as_ref().and_then(|m| parse_verdict(m.get("validation")?));
-    if let (Some(verdict), Some(index)) = (&mut summary.verdict, &index) {
-        verdict.ignored = manifest::parse_ignored(index);
-    }
+    summary.verdict = read_verdict(manifest.as_ref(), index.as_ref());
     summary.metrics = location.read_metrics().transpose()?;
     if depth == SummaryDepth::PlotData {
         summary.plot_data = location.read_plot_data().transpose()?;
@@ -135,6 +132,16 @@ fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {
         warnings: names(&report.warnings),
         ignored: report.ignored.clone(),
     }
+}
+
+/// The verdict that the manifest and the index of a run in the dataset hold.
+#[must_use]
+pub fn read_verdict(manifest: Option<&JsonValue>, index: Option<&JsonValue>) -> Option<ValidationVerdict> {
+    let mut verdict = parse_verdict(manifest?.get("validation")?)?;
+    if let Some(index) = index {
+        verdict.ignored = manifest::parse_ignored(index);
+    }
+    Some(verdict)
 }
 
 /// The verdict in a manifest: ours names codes, the first recorder's says only whether both streams are well.
