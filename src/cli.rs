@@ -98,6 +98,8 @@ pub enum CliCommand {
     Attest(commands::attest::Args),
     /// Draw a run: trajectories, reward and distance.
     Plot(commands::plot::Args),
+    /// Make one HTML file of all runs: tables, comparisons, curves, provenance.
+    Report(commands::report::Args),
     /// Show what is set up, what is missing, and how to fix it.
     Doctor(commands::doctor::Args),
     /// Read and change settings.
@@ -254,6 +256,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Verify(args) => commands::verify::run(&app, &args),
         CliCommand::Attest(args) => commands::attest::run(&app, &args),
         CliCommand::Plot(args) => commands::plot::run(&app, &args),
+        CliCommand::Report(args) => commands::report::run(&app, &args),
         CliCommand::Doctor(args) => commands::doctor::run(&app, &args),
         CliCommand::Config(args) => commands::config::run(&app, &args),
         CliCommand::Demo(args) => commands::demo::run(&app, &args),

@@ -22,6 +22,7 @@ pub mod plot;
 pub mod publish;
 pub mod pull;
 pub mod push;
+pub mod report;
 pub mod resolve;
 pub mod runs;
 pub mod schema;

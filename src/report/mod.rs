@@ -1,6 +1,8 @@
 //! The report: every run of a history in one HTML file, which needs no network and no server.
 //!
-//! All of it depends on commits, tags and data alone: no clock, locale, path or name of a machine.
+//! [`select`] says which runs it shows, [`facts`] reads them, [`build`] lays out the data, [`page`] makes the file, [`check`]
+//! compares a file with what would be made now. Nothing is fetched but file lists: data that this clone lacks is named as
+//! missing. All of it depends on commits, tags and data alone: no clock, locale, path or name of a machine.
 //!
 //! The page is in `page/`: `page.html` is a template with these placeholders, each of which may stand in it more than once.
 //!
@@ -19,4 +21,18 @@
 //! end, `export` stands only before a declaration, and each name at the top of a module is used once in all of them.
 
 pub mod assets;
+pub mod build;
+pub mod check;
+pub mod config;
+pub mod data;
+pub mod destination;
+pub mod error;
+pub mod facts;
+pub mod fit;
+pub mod lineage;
+pub mod missing;
 pub mod page;
+pub mod rev_history;
+pub mod select;
+pub mod table;
+pub mod thin;

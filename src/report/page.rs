@@ -11,6 +11,8 @@ use crate::support::visible::is_hidden;
 
 /// What the page names as its generator. A file that does not is none of ours.
 pub const GENERATOR: &str = "capture-hook report";
+/// How much of a file says whether it is ours, in bytes.
+pub const START: usize = 4096;
 /// What stands before the data in a page, and behind it.
 const DATA_START: &str = "<script type=\"application/json\" id=\"report-data\">";
 const DATA_END: &str = "</script>";
@@ -21,6 +23,12 @@ pub fn render_page(title: &str, data: &impl Serialize) -> String {
     // Our own structs always serialise.
     let json = serde_json::to_string(data).unwrap_or_default();
     fill_template(title, &escape_json(&json))
+}
+
+/// How many bytes data takes in a page.
+#[must_use]
+pub fn data_size(data: &impl Serialize) -> usize {
+    escape_json(&serde_json::to_string(data).unwrap_or_default()).len()
 }
 
 fn fill_template(title: &str, json: &str) -> String {
@@ -64,7 +72,6 @@ pub fn empty_page_size() -> usize {
 /// Whether a file is one of our pages: its first kilobytes name us.
 #[must_use]
 pub fn is_report(file: &[u8]) -> bool {
-    const START: usize = 4096;
     let start = file.get(..START).unwrap_or(file);
     let mark = format!("<meta name=\"generator\" content=\"{GENERATOR}\">");
     memchr::memmem::find(start, mark.as_bytes()).is_some()

@@ -1,12 +1,16 @@
-//! Programs that use the terminal for a while: the user's pager.
+//! Programs of the user's own that outlive a call: the pager on the terminal, the browser on the desktop.
 //!
-//! Unlike `process::Cmd` they share our terminal and our process group, so that keys and Ctrl-C reach them. Never with
-//! a command line from a repository: only the user's own settings name a pager.
+//! Unlike with `process::Cmd`, the pager shares our terminal and our process group, so that keys and Ctrl-C reach it, and the
+//! browser is not waited for. Never with a command line from a repository: only the user's own settings name a pager, and the
+//! desktop its browser.
 
-#![expect(clippy::disallowed_methods, reason = "the door to the user's own pager and editor")]
+#![expect(clippy::disallowed_methods, reason = "the door to the user's own pager and browser")]
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::env::Env;
 
@@ -44,6 +48,56 @@ pub fn choose_pager(env: &Env, core_pager: Option<&str>) -> String {
         .or_else(|| core_pager.map(str::to_owned))
         .or_else(|| get_named("PAGER"))
         .unwrap_or("less".into())
+}
+
+/// Why a file was not opened on the desktop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// There is no display.
+    NoDesktop,
+    /// The desktop's program that opens files is not on `PATH`.
+    NoOpener {
+        /// Its name.
+        program: &'static str,
+    },
+    /// It cannot be started, or failed at once.
+    Failed {
+        /// Its name.
+        program: &'static str,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Opens a file (absolute) with what the desktop has for its kind: `xdg-open`, on macOS `open`. It is not waited for longer
+/// than it takes to fail.
+pub fn open_on_desktop(path: &Path, env: &Env) -> Result<(), OpenFailure> {
+    // As long as such a program takes to find out that it has nothing to open a file with.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let is_mac = cfg!(target_os = "macos");
+    let program = if is_mac { "open" } else { "xdg-open" };
+    let has_display =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env.get(name).is_some_and(|value| !value.is_empty()));
+    if !is_mac && !has_display {
+        return Err(OpenFailure::NoDesktop);
+    }
+    let found = env.find_program(program).ok_or(OpenFailure::NoOpener { program })?;
+    let failed = |why: String| OpenFailure::Failed { program, why };
+    let mut command = Command::new(found);
+    command.arg(path).env_clear().envs(env.iter());
+    // A group of its own: a browser that it starts stays when our terminal closes.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(failed(status.to_string())),
+            Ok(None) => std::thread::sleep(Duration::from_millis(20)),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

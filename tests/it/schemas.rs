@@ -67,6 +67,8 @@ fn every_json_output_fits_its_schema() {
     let described = ["--title", "T", "--description", "D", "--license", "CC0-1.0", "--creator", "Ada Example"];
     ask("export", &[&["export", FIRST, "-o", "../export"][..], &described].concat());
     ask("verify-export", &["verify", "../export"]);
+    ask("report", &["report", "-o", "../report.html"]);
+    ask("report", &["report", "-o", "../report.html", "--check"]);
     ask("plot", &["plot", FIRST, "-o", "../nav.png"]);
     ask("config", &["config", "list"]);
     ask("config", &["config", "set", "push.policy", "warn"]);

@@ -38,6 +38,21 @@ pub struct ExportJson {
     pub fetched: bool,
 }
 
+/// `report`
+#[derive(Debug, Serialize)]
+pub struct ReportJson {
+    /// The file.
+    pub path: String,
+    /// The number of runs.
+    pub runs: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The number of runs whose data is missing.
+    pub missing: u64,
+    /// Whether the file is current, if that was asked: an outdated one is an error.
+    pub current: Option<bool>,
+}
+
 /// `verify`
 #[derive(Debug, Serialize)]
 pub struct VerifyJson {
