@@ -57,7 +57,7 @@ export function initialState() {
  * @param {string} text
  * @returns {string}
  */
-function encodePart(text) {
+export function encodePart(text) {
   // Half of a surrogate pair cannot be encoded.
   const whole = text.replace(/[\ud800-\udfff]/gu, "\ufffd");
   return encodeURIComponent(whole).replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%20/g, "+");

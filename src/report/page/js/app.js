@@ -22,6 +22,37 @@ export function createApp(report) {
 }
 
 /**
+ * What each link of the page changes. One listener serves them all: a table has hundreds.
+ * @type {WeakMap<Element, Partial<ViewState>>}
+ */
+const linkChanges = new WeakMap();
+
+/**
+ * Makes links of the page change its state. A link that another tab opens, or that is copied, has the address as it is then.
+ * @param {StateStore} store
+ */
+export function listenToLinks(store) {
+  const changeOf = (/** @type {Event} */ event) => {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    const change = link ? linkChanges.get(link) : undefined;
+    return link && change ? { link, change } : null;
+  };
+  const refresh = (/** @type {Event} */ event) => {
+    const found = changeOf(event);
+    found?.link.setAttribute("href", store.addressOf(found.change));
+  };
+  document.addEventListener("pointerdown", refresh);
+  document.addEventListener("focusin", refresh);
+  document.addEventListener("click", (event) => {
+    const found = changeOf(event);
+    if (found && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      store.update(found.change, true);
+    }
+  });
+}
+
+/**
  * A link that changes the state: another tab opens it as well.
  * @param {App} app
  * @param {Partial<ViewState>} change
@@ -30,15 +61,7 @@ export function createApp(report) {
  */
 export function stateLink(app, change, ...children) {
   const link = element("a", { href: app.store.addressOf(change) }, ...children);
-  const refresh = () => link.setAttribute("href", app.store.addressOf(change));
-  link.addEventListener("pointerdown", refresh);
-  link.addEventListener("focus", refresh);
-  link.addEventListener("click", (event) => {
-    if (event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey) {
-      event.preventDefault();
-      app.store.update(change, true);
-    }
-  });
+  linkChanges.set(link, change);
   return link;
 }
 
@@ -49,5 +72,8 @@ export function stateLink(app, change, ...children) {
  * @param {number} [limit] characters of the name
  */
 export function runLink(app, run, limit = 60) {
-  return stateLink(app, { view: "run", run: app.table.reference(run) }, isolatedText(app.table.names[run], limit));
+  const reference = app.table.reference(run);
+  const link = element("a", { href: app.store.runAddress(reference) }, isolatedText(app.table.names[run], limit));
+  linkChanges.set(link, { view: "run", run: reference });
+  return link;
 }

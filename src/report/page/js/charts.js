@@ -260,5 +260,5 @@ function chartTable(options, series, grid) {
     });
   const head = element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "number" }, options.time ? "time" : "step"), ...headings));
   const note = every > 1 ? element("p", { class: "soft" }, `Every ${every}th of ${grid.length} points.`) : null;
-  return element("div", {}, note, scrollRegion(`Numbers of ${shortText(options.title, 60)}`, element("table", {}, head, element("tbody", {}, ...rows))));
+  return element("div", {}, note, scrollRegion(`Numbers of ${shortText(options.title, 60)}${options.unit === null ? "" : ` in ${shortText(options.unit, 30)}`}`, element("table", {}, head, element("tbody", {}, ...rows))));
 }

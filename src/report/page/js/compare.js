@@ -4,7 +4,7 @@ import { stateLink } from "./app.js";
 import { actionButton, announce, element, isolatedText } from "./dom.js";
 import { compareCurves, comparePaths } from "./compare_curves.js";
 import { differencesTable } from "./differences.js";
-import { plural } from "./format.js";
+import { formatCount, plural } from "./format.js";
 import { createParallel } from "./parallel.js";
 import { createScatter } from "./scatter.js";
 import { MOST_SERIES, seriesSwatch } from "./series.js";
@@ -14,6 +14,9 @@ import { drawnItems, resolveTicks } from "./ticks.js";
 /** @typedef {import("./app.js").View} View */
 /** @typedef {import("./address.js").ViewState} ViewState */
 /** @typedef {import("./ticks.js").CompareItem} CompareItem */
+
+/** More could not be overlooked in a key or in a table. */
+const MOST_LISTED = 100;
 
 /**
  * @param {App} app
@@ -38,9 +41,10 @@ export function createCompareView(app) {
   return {
     element: holder,
     update(state, before) {
-      const { items, unknown } = resolveTicks(app, state);
+      const { items: ticked, unknown } = resolveTicks(app, state);
+      const items = ticked.slice(0, MOST_LISTED);
       if (before === null || differs(state, before, ["ticks", "hidden", "query", "ranges"])) {
-        showKey(app, key, items, unknown);
+        showKey(app, key, items, ticked.length, unknown);
         const series = drawnItems(items);
         drawn.replaceChildren(...(series.length === 0 ? [] : [compareSection("Over steps", ...compareCurves(app, series)), compareSection("Trajectories", ...comparePaths(app, series))]));
         drawn.hidden = series.length === 0;
@@ -77,9 +81,10 @@ function compareSection(title, ...children) {
  * @param {App} app
  * @param {HTMLElement} holder
  * @param {CompareItem[]} items
+ * @param {number} ticked how many there are with those that are not listed
  * @param {number} unknown
  */
-function showKey(app, holder, items, unknown) {
+function showKey(app, holder, items, ticked, unknown) {
   const focused = holder.contains(document.activeElement) ? document.activeElement?.getAttribute("data-item") : null;
   const drawn = drawnItems(items).length;
   /** @type {HTMLElement[]} */
@@ -90,8 +95,11 @@ function showKey(app, holder, items, unknown) {
   if (items.length === 0) {
     parts.push(element("p", { class: "empty" }, "Nothing is ticked. Tick runs, or groups of runs, in the ", stateLink(app, { view: "runs" }, "table of runs"), " to see them over each other here. The charts below show all runs that match its filter."));
   }
+  if (ticked > items.length) {
+    parts.push(element("p", { class: "notice" }, `${formatCount(ticked)} are ticked; only the first ${items.length} are listed and compared here.`));
+  }
   if (items.length > MOST_SERIES) {
-    const text = `${items.length} are ticked, and ${MOST_SERIES} can be told apart in a chart: ${drawn} are drawn. Choose which; the table of differences has all.`;
+    const text = `${items.length} are listed, and ${MOST_SERIES} can be told apart in a chart: ${drawn} are drawn. Choose which; the table of differences has all.`;
     parts.push(element("p", { class: "notice" }, text));
   }
   parts.push(element("ul", { class: "key", "aria-label": "Compared" }, ...items.map((item) => keyItem(app, items, item, drawn))));

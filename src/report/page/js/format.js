@@ -14,6 +14,8 @@ const UNSEEN =
 
 const COUNT = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
+const VERY_LONG = 1000;
+
 /** What a cell shows if nothing is known. */
 export const UNKNOWN = "–";
 
@@ -27,7 +29,7 @@ export function visibleText(text) {
 }
 
 /**
- * The visible text, cut to about `limit` characters; the cut is marked and says how long the text is.
+ * The visible text, cut to about `limit` characters; the cut is marked, and says how long a very long text is.
  * @param {string} text
  * @param {number} limit
  * @returns {string}
@@ -37,7 +39,7 @@ export function shortText(text, limit) {
     return visibleText(text);
   }
   const start = text.slice(0, limit).replace(/[\ud800-\udbff]$/, "");
-  return `${visibleText(start)}… (${formatCount(text.length)} characters)`;
+  return text.length < VERY_LONG ? `${visibleText(start)}…` : `${visibleText(start)}… (${formatCount(text.length)} characters)`;
 }
 
 /**
@@ -97,12 +99,13 @@ export function formatNumber(value, decimals) {
 }
 
 /**
- * A number on its own, with four digits.
+ * A number on its own, with up to four digits.
  * @param {number} value
  * @returns {string}
  */
 export function formatFigure(value) {
-  return formatNumber(value, decimalsFor([value]));
+  const size = Math.abs(value);
+  return size === 0 || (size >= 1e-4 && size < 1e9) ? String(size < 1e4 ? Number(value.toPrecision(4)) : Math.round(value)) : formatNumber(value, -1);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Runs of one experiment and one configuration, whatever their seeds: each is a group, with the mean of each figure. */
 
-import { hashText } from "./format.js";
+import { hashText, shortText } from "./format.js";
 import { meanInterval } from "./statistics.js";
 
 /** @typedef {import("./data.js").RunTable} RunTable */
@@ -9,6 +9,8 @@ import { meanInterval } from "./statistics.js";
 /** @typedef {{ reference: string, runs: number[] }} RunGroup */
 
 const GROUP_PREFIX = "group:";
+const LABEL_VALUES = 3;
+const MOST_LABEL_VALUES = 8;
 
 /** The groups of all runs; a filter leaves a part of each. */
 export class RunGroups {
@@ -20,6 +22,36 @@ export class RunGroups {
     this.codes = table.report.runs.groups;
     /** @private @type {Map<number, string> | null} */
     this.references = null;
+    /** @private @type {Map<number, string> | null} */
+    this.labels = null;
+  }
+
+  /**
+   * The experiment, and as many values of the configuration as tell this report's groups apart.
+   * @param {RunGroup} group
+   * @returns {string}
+   */
+  labelOf(group) {
+    if (this.labels === null) {
+      const columns = this.table.columns.filter((column) => column.group === "config");
+      const firsts = this.groupRuns(this.table.names.map((_, run) => run)).groups.map((one) => one.runs[0]);
+      let labels = firsts.map((run) => this.labelWith(run, columns.slice(0, LABEL_VALUES)));
+      for (let count = LABEL_VALUES + 1; count <= Math.min(columns.length, MOST_LABEL_VALUES) && new Set(labels).size < labels.length; count += 1) {
+        labels = firsts.map((run) => this.labelWith(run, columns.slice(0, count)));
+      }
+      this.labels = new Map(firsts.map((run, at) => [this.codes[run], labels[at]]));
+    }
+    return this.labels.get(this.codes[group.runs[0]]) ?? "";
+  }
+
+  /**
+   * @private
+   * @param {number} run
+   * @param {TableColumn[]} columns
+   */
+  labelWith(run, columns) {
+    const values = columns.map((column) => `${shortText(column.title.split(".").pop() ?? "", 20)} ${shortText(column.text(run), 16)}`);
+    return [shortText(this.table.experiment(run), 24), ...values].join(" · ");
   }
 
   /**

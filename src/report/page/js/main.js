@@ -1,6 +1,6 @@
 /** Starts the page: reads the data, makes the frame, shows the view that the address names. */
 
-import { createApp, stateLink } from "./app.js";
+import { createApp, listenToLinks, stateLink } from "./app.js";
 import { createCompareView } from "./compare.js";
 import { readReport } from "./data.js";
 import { element, expandableText } from "./dom.js";
@@ -104,6 +104,7 @@ function prepareLater(app) {
 
 function startPage() {
   const app = createApp(readReport());
+  listenToLinks(app.store);
   fillFrame(app);
   startViews(app);
   // The layout counts: without it nothing can be seen or clicked.

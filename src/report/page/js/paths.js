@@ -219,5 +219,5 @@ function pathTable(panel) {
     const cells = [line.x.length, place(line, line.x.length === 0 ? -1 : 0), place(line, line.x.length - 1), line.succeeded === null ? UNKNOWN : line.succeeded ? "yes" : "no"];
     return element("tr", {}, element("th", { scope: "row" }, String(line.episode)), ...cells.map((cell) => element("td", {}, String(cell))));
   });
-  return scrollRegion("Trajectories: start and end of each episode", element("table", {}, element("thead", {}, element("tr", {}, ...headings)), element("tbody", {}, ...rows)));
+  return scrollRegion(`Start and end of each episode: ${panel.label}`, element("table", {}, element("thead", {}, element("tr", {}, ...headings)), element("tbody", {}, ...rows)));
 }

@@ -13,7 +13,13 @@ import { groupRow, headingRow, markSortedHeading, runRow, shownColumns } from ".
 /** @typedef {import("./groups.js").RunGroup} RunGroup */
 /** @typedef {{ group: RunGroup, open: boolean } | { run: number, inGroup: boolean }} TableRow */
 
+/** @typedef {{ body: HTMLElement, heading: HTMLTableRowElement, tickAll: HTMLInputElement, references: string[], timer: number }} TablePart `references` of all rows, those that are not yet made too */
+
 const PAGE_SIZE = 100;
+/** At most so many pixels, so that enough rows are made at once to fill a window. */
+const ROW_HEIGHT = 24;
+const ROWS_AT_ONCE = 200;
+const WIDEST = 420;
 
 /**
  * @param {App} app
@@ -29,17 +35,16 @@ export function createRunsView(app) {
       parts.tools.forEach((tool) => tool.update(state));
       parts.groupBox.checked = state.grouped;
       if (before && onlyTicksDiffer(state, before)) {
-        markTicks(parts.body, state);
-        markTickAll(parts);
+        markTicks(parts.part, state);
         return;
       }
       const columns = shownColumns(app, state);
       const key = JSON.stringify([state.grouped, columns.map((column) => column.id)]);
       if (key !== columnsKey) {
-        parts.heading.replaceChildren(...headingRow(app, columns, state.grouped, parts.tickAll).children);
+        parts.part.heading.replaceChildren(...headingRow(app, columns, state.grouped, parts.part.tickAll).children);
         columnsKey = key;
       }
-      markSortedHeading(parts.heading, state);
+      markSortedHeading(parts.part.heading, state);
       const count = showRows(app, parts, state, columns);
       parts.count.textContent = count;
       if (count !== spoken && before !== null) {
@@ -70,16 +75,16 @@ function createParts(app) {
   region.classList.add("tall");
   const empty = element("p", { class: "empty" }, "No run matches. Take the filter or a range away.");
   const bar = element("div", { class: "toolbar" }, search.element, grouping, ranges.button, columns.button, tickBar.element);
-  listenToBody(app, body, tickAll);
+  /** @type {TablePart} */
+  const part = { body, heading, tickAll, references: [], timer: 0 };
+  listenToBody(app, part);
   const tools = [search, ranges, columns, chips, tickBar, { update: (/** @type {ViewState} */ state) => ranges.setCount(Object.keys(state.ranges).length) }];
   return {
     element: element("section", { "aria-labelledby": "runs-heading" }, element("h2", { id: "runs-heading", class: "visually-hidden" }, "Runs"), bar, ranges.panel, columns.panel, chips.element, count, region, empty, pager.element),
     tools,
     groupBox: /** @type {HTMLInputElement} */ (grouping.querySelector("input")),
     count,
-    heading,
-    tickAll,
-    body,
+    part,
     region,
     empty,
     pager,
@@ -119,7 +124,7 @@ function showRows(app, parts, state, columns) {
   }
   const page = Math.min(state.page, Math.max(1, Math.ceil(rows.length / PAGE_SIZE)));
   const onPage = state.all || app.printing ? rows : rows.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
-  fillBody(app, parts, state, columns, onPage.flatMap(withMembers));
+  fillBody(app, parts.part, state, columns, onPage.flatMap(withMembers));
   parts.empty.hidden = rows.length > 0;
   parts.region.hidden = rows.length === 0;
   return count;
@@ -134,34 +139,62 @@ function withMembers(row) {
 }
 
 /**
+ * Fills the table with rows: as many as can be seen at once, the others when there is time.
  * @param {App} app
- * @param {ReturnType<typeof createParts>} parts
+ * @param {TablePart} part
  * @param {ViewState} state
  * @param {TableColumn[]} columns
  * @param {TableRow[]} rows
  */
-function fillBody(app, parts, state, columns, rows) {
+function fillBody(app, part, state, columns, rows) {
   const ticks = new Set(state.ticks);
   const focused = document.activeElement?.getAttribute("data-group");
-  const made = document.createDocumentFragment();
-  for (const row of rows) {
-    made.append("group" in row ? groupRow(app, row.group, columns, ticks, row.open) : runRow(app, row.run, columns, ticks, row.inGroup));
-  }
-  parts.body.replaceChildren(made);
-  markTickAll(parts);
+  const make = (/** @type {TableRow[]} */ some) => {
+    const made = document.createDocumentFragment();
+    for (const row of some) {
+      made.append("group" in row ? groupRow(app, row.group, columns, ticks, row.open) : runRow(app, row.run, columns, ticks, row.inGroup));
+    }
+    return made;
+  };
+  window.clearTimeout(part.timer);
+  part.references = rows.map((row) => ("group" in row ? row.group.reference : app.table.reference(row.run)));
+  let done = app.printing || focused ? rows.length : Math.ceil(window.innerHeight / ROW_HEIGHT);
+  part.body.replaceChildren(make(rows.slice(0, done)));
+  const fillMore = () => {
+    if (done < rows.length) {
+      part.body.append(make(rows.slice(done, done + ROWS_AT_ONCE)));
+      done += ROWS_AT_ONCE;
+      markTicks(part, app.store.state);
+      part.timer = window.setTimeout(fillMore, 0);
+    } else {
+      keepWidths(part.heading);
+    }
+  };
+  part.timer = window.setTimeout(fillMore, 30);
+  markTicks(part, state);
   if (focused) {
-    const again = [...parts.body.querySelectorAll("button")].find((button) => button.getAttribute("data-group") === focused);
+    const again = [...part.body.querySelectorAll("button")].find((button) => button.getAttribute("data-group") === focused);
     again?.focus();
   }
 }
 
 /**
+ * Keeps columns as wide as they were, so that they stand still while someone types.
+ * @param {HTMLTableRowElement} heading
+ */
+function keepWidths(heading) {
+  const cells = [...heading.children].filter((cell) => cell instanceof HTMLElement);
+  const widths = cells.map((cell) => cell.offsetWidth);
+  cells.forEach((cell, at) => (cell.style.minWidth = `${Math.min(widths[at], WIDEST)}px`));
+}
+
+/**
  * One listener for all rows.
  * @param {App} app
- * @param {HTMLElement} body
- * @param {HTMLInputElement} tickAll
+ * @param {TablePart} part
  */
-function listenToBody(app, body, tickAll) {
+function listenToBody(app, part) {
+  const { body, tickAll } = part;
   body.addEventListener("change", (event) => {
     const box = /** @type {HTMLInputElement} */ (event.target);
     const reference = box.getAttribute("data-tick") ?? "";
@@ -176,29 +209,24 @@ function listenToBody(app, body, tickAll) {
     }
   });
   tickAll.addEventListener("change", () => {
-    const here = [...body.querySelectorAll("[data-tick]")].map((box) => box.getAttribute("data-tick") ?? "");
-    const others = app.store.state.ticks.filter((tick) => !here.includes(tick));
+    const here = new Set(part.references);
+    const others = app.store.state.ticks.filter((tick) => !here.has(tick));
     app.store.update({ ticks: tickAll.checked ? [...others, ...here] : others });
   });
 }
 
 /**
- * @param {HTMLElement} body
+ * @param {TablePart} part
  * @param {ViewState} state
  */
-function markTicks(body, state) {
+function markTicks({ body, tickAll, references }, state) {
   const ticks = new Set(state.ticks);
   for (const box of body.querySelectorAll("input[data-tick]")) {
     /** @type {HTMLInputElement} */ (box).checked = ticks.has(box.getAttribute("data-tick") ?? "");
   }
-}
-
-/** @param {ReturnType<typeof createParts>} parts */
-function markTickAll(parts) {
-  const boxes = [...parts.body.querySelectorAll("input[data-tick]")].map((box) => /** @type {HTMLInputElement} */ (box).checked);
-  const ticked = boxes.filter(Boolean).length;
-  parts.tickAll.checked = ticked > 0 && ticked === boxes.length;
-  parts.tickAll.indeterminate = ticked > 0 && ticked < boxes.length;
+  const ticked = references.filter((reference) => ticks.has(reference)).length;
+  tickAll.checked = ticked > 0 && ticked === references.length;
+  tickAll.indeterminate = ticked > 0 && ticked < references.length;
 }
 
 /**

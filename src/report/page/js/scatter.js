@@ -9,7 +9,6 @@ import { prepareCanvas } from "./paths.js";
 import { GROUP_TITLES } from "./runs_tools.js";
 import { axisScale, axisValue } from "./scales.js";
 import { fadedColor, seriesColor, themeColor, traceMark } from "./series.js";
-import { groupLabel } from "./table.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./address.js").ViewState} ViewState */
@@ -99,7 +98,7 @@ function groupPoints(app, state, x, y, items) {
       const mean = groupedAs(column) === "mean" ? groupMean(group, column) : { n: 1, mean: commonValue(column, group.runs), half: 0 };
       return { value: mean.n === 0 ? NaN : mean.mean, half: mean.half ?? 0 };
     });
-    return { label: groupLabel(app, group), run: null, x: across.value, y: up.value, dx: across.half, dy: up.half, style: styles.get(group.reference) ?? null };
+    return { label: app.groups.labelOf(group), run: null, x: across.value, y: up.value, dx: across.half, dy: up.half, style: styles.get(group.reference) ?? null };
   });
   return placedPoints(x, y, all);
 }

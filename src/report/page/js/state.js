@@ -1,6 +1,6 @@
 /** The one state of the page, kept in step with the address; views are called when it changes. */
 
-import { decodeAddress, encodeAddress } from "./address.js";
+import { decodeAddress, encodeAddress, encodePart } from "./address.js";
 
 /** @typedef {import("./address.js").ViewState} ViewState */
 /** @typedef {(state: ViewState, before: ViewState) => void} Listener */
@@ -18,6 +18,8 @@ export class StateStore {
     this.listeners = [];
     /** @private */
     this.timer = 0;
+    /** @private @type {{ state: ViewState | null, text: string }} */
+    this.addressEnd = { state: null, text: "" };
     /** @private */
     this.readAddress = this.readAddress.bind(this);
     window.addEventListener("popstate", this.readAddress);
@@ -57,7 +59,19 @@ export class StateStore {
     return encodeAddress({ ...this.state, ...change });
   }
 
-  /** Brings the address in step with the state, without a step in the browser's history. */
+  /**
+   * The address of a run's view: quicker than `addressOf` for many runs.
+   * @param {string} reference
+   */
+  runAddress(reference) {
+    if (this.addressEnd.state !== this.state) {
+      const address = encodeAddress({ ...this.state, view: "runs" });
+      this.addressEnd = { state: this.state, text: address === "#" ? "" : `&${address.slice(1)}` };
+    }
+    return `#run=${encodePart(reference)}${this.addressEnd.text}`;
+  }
+
+  /** Writes the state into the address, without a step in the browser's history. */
   writeAddress() {
     window.clearTimeout(this.timer);
     this.timer = 0;

@@ -153,7 +153,7 @@ export function valueCell(column, run) {
  */
 export function groupRow(app, group, columns, ticks, open) {
   const first = group.runs[0];
-  const label = groupLabel(app, group);
+  const label = app.groups.labelOf(group);
   const toggle = element("button", { type: "button", class: "expand", "aria-expanded": String(open), "data-group": group.reference }, element("bdi", {}, label));
   toggle.setAttribute("aria-label", `${label}: ${open ? "hide" : "show"} ${plural(group.runs.length, "run")}`);
   const row = element("tr", { class: "group" }, tickCell(group.reference, `the group ${label}`, ticks.has(group.reference)));
@@ -162,21 +162,6 @@ export function groupRow(app, group, columns, ticks, open) {
     row.append(groupedAs(column) === "same" ? valueCell(column, first) : groupedAs(column) === "mean" ? meanCell(group, column) : seedsCell(group, column));
   }
   return row;
-}
-
-/**
- * The experiment, and those values of the configuration that differ between runs.
- * @param {App} app
- * @param {RunGroup} group
- * @returns {string}
- */
-export function groupLabel(app, group) {
-  const run = group.runs[0];
-  const values = app.table.columns
-    .filter((column) => column.group === "config" && column.raw(run) !== null)
-    .slice(0, 3)
-    .map((column) => `${shortText(column.title.split(".").pop() ?? "", 20)} ${shortText(column.text(run), 16)}`);
-  return [shortText(app.table.experiment(run), 24), ...values].join(" · ");
 }
 
 /**

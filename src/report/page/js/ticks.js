@@ -1,7 +1,6 @@
 /** What is ticked to be compared: runs and groups, and which of them are drawn in which style. */
 
 import { seriesStyle, MOST_SERIES } from "./series.js";
-import { groupLabel } from "./table.js";
 
 /** @typedef {import("./app.js").App} App */
 /** @typedef {import("./address.js").ViewState} ViewState */
@@ -33,7 +32,7 @@ export function resolveTicks(app, state) {
       items.push({ reference, label: app.table.label(run), isGroup: false, runs: [run], size: 1, style: null });
     } else if (group) {
       const runs = group.runs.filter((member) => matching.has(member));
-      items.push({ reference, label: groupLabel(app, group), isGroup: true, runs, size: group.runs.length, style: null });
+      items.push({ reference, label: app.groups.labelOf(group), isGroup: true, runs, size: group.runs.length, style: null });
     }
   }
   styleItems(items, new Set(state.hidden));
