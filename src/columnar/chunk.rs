@@ -15,19 +15,20 @@ use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::compress::{compress_page, page_compression};
 use super::footer;
 use crate::run::rows::{ColumnValues, NullableColumn, TextColumn, Values, is_null_element};
 use crate::run::schema::{Column, ColumnType};
 
 type SharedBuffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
 
-/// Collects a column's pages in memory.
+/// Collects a column's pages in memory, compressed.
 struct BufferPages(SharedBuffer);
 
 impl PageWriter for BufferPages {
     fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        SerializedPageWriter::new(&mut *buffer).write_page(page)
+        SerializedPageWriter::new(&mut *buffer).write_page(compress_page(&page)?)
     }
 
     fn close(&mut self) -> Result<()> {
@@ -204,7 +205,8 @@ impl ColumnChunk {
         // No page indexes: the columns of `runs` have none either.
         close.offset_index = None;
         close.column_index = None;
-        close.metadata = footer::type_order_bounds(close.metadata)?;
+        let metadata = close.metadata.into_builder().set_compression(page_compression()?).build()?;
+        close.metadata = footer::type_order_bounds(metadata)?;
         // `close` has dropped the page writer, so this is the only reference.
         let buffer = Arc::try_unwrap(self.buffer)
             .map_err(|_| ParquetError::General("a column is still being written".into()))?

@@ -14,6 +14,7 @@ use crate::support::fs::FsError;
 
 mod chunk;
 mod compare;
+mod compress;
 mod footer;
 pub mod metrics;
 pub mod metrics_rows;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::Encoding;
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
@@ -19,7 +19,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::columnar::schema::ZSTD_LEVEL;
+use crate::columnar::compress::{compress_bytes, page_compression};
 
 /// The longest text, in bytes, that goes into the statistics.
 const MAX_STATISTIC: usize = 256;
@@ -162,7 +162,7 @@ impl<V: RunValue> RunColumn<V> {
         let size = |bytes: usize| i64::try_from(bytes).map_err(|_| too_many_rows());
         let offset = |offset: u64| i64::try_from(offset).map_err(|_| too_many_rows());
         let mut metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+            .set_compression(page_compression()?)
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
             .set_num_values(i64::from(self.rows))
             .set_total_uncompressed_size(size(dictionary.uncompressed_size + data.uncompressed_size)?)
@@ -186,8 +186,7 @@ impl<V: RunValue> RunColumn<V> {
 }
 
 fn compress_page(bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<CompressedPage> {
-    let packed = zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|e| ParquetError::External(Box::new(e)))?;
-    Ok(CompressedPage::new(page(packed.into()), bytes.len()))
+    Ok(CompressedPage::new(page(compress_bytes(bytes)?), bytes.len()))
 }
 
 fn too_many_rows() -> ParquetError {

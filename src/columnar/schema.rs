@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as PhysicalType, ZstdLevel};
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as PhysicalType};
 use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -18,9 +18,6 @@ const CREATED_BY: &str = "capture-hook version 2.0.0 (build parquet)";
 
 /// The key under which a file holds the declaration of its columns, as the run has it.
 pub(super) const SCHEMA_KEY: &str = "capture_hook.schema";
-
-/// The compression level of all pages, the fastest: a higher one would change the bytes of every run.
-pub(super) const ZSTD_LEVEL: i32 = 1;
 
 /// A table to write: its columns, and how parquet holds them.
 pub(super) struct TableLayout {
@@ -101,7 +98,8 @@ fn writer_properties(schema: &RunSchema, columns: &[(&TableColumn, Option<&Colum
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.into())
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        // `compress` does it.
+        .set_compression(Compression::UNCOMPRESSED)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         // `write` ends row groups itself.
