@@ -24,8 +24,22 @@ impl Num {
     /// A number with five significant digits, which is more than a chart shows.
     #[must_use]
     pub fn rounded(value: f64) -> Self {
+        Self::with_digits(value, 5)
+    }
+
+    /// A number with nine significant digits: sums end in digits that are noise.
+    #[must_use]
+    pub fn without_noise(value: f64) -> Self {
+        Self::with_digits(value, 9)
+    }
+
+    fn with_digits(value: f64, digits: usize) -> Self {
+        if !value.is_finite() {
+            return Self(Some(value));
+        }
         // Written out and read again, so that every machine gives the same digits.
-        Self(Some(if value.is_finite() { format!("{value:.4e}").parse().unwrap_or(value) } else { value }))
+        let text = format!("{value:.decimals$e}", decimals = digits.saturating_sub(1));
+        Self(Some(text.parse().unwrap_or(value)))
     }
 }
 
@@ -330,6 +344,7 @@ mod tests {
         let rounded: Vec<Num> = all.iter().map(|value| Num::rounded(*value)).collect();
         assert_eq!(json(&rounded), r#"[0.3,3,-0.5,1e+300,"NaN","Infinity","-Infinity"]"#);
         assert_eq!(json(&[Num::rounded(123_456.7), Num::rounded(-1.000_04e-7)]), "[123460,-1e-7]");
+        assert_eq!(json(&[Num::without_noise(-0.600_000_000_000_000_3)]), "[-0.6]");
         assert_eq!(json(&[Num::UNKNOWN, Num::count(7)]), "[null,7]");
     }
 }

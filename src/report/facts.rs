@@ -267,7 +267,10 @@ fn list_episodes(
         ids: (!episode_ids.is_empty()).then(|| ids.collect()),
         index: listed.iter().map(|episode| episode.index).collect(),
         steps: listed.iter().map(|episode| episode.steps).collect(),
-        reward: listed.iter().map(|episode| Num(has_reward.then_some(episode.reward))).collect(),
+        reward: listed
+            .iter()
+            .map(|episode| if has_reward { Num::without_noise(episode.reward) } else { Num::UNKNOWN })
+            .collect(),
         success: listed.iter().map(|episode| episode.success.map(u8::from)).collect(),
         end: listed
             .iter()
