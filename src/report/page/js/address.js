@@ -58,7 +58,7 @@ export function initialState() {
  * @returns {string}
  */
 export function encodePart(text) {
-  // Half of a surrogate pair cannot be encoded.
+  // Half of a surrogate pair cannot be encoded, and would throw.
   const whole = text.replace(/[\ud800-\udfff]/gu, "\ufffd");
   return encodeURIComponent(whole).replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%20/g, "+");
 }

@@ -2,7 +2,7 @@
 
 import { element, isolatedText, lazyDetails, scrollRegion } from "./dom.js";
 import { commonSteps, onGrid } from "./curves.js";
-import { formatFigure, shortText, UNKNOWN } from "./format.js";
+import { formatFigure, plural, shortText, UNKNOWN } from "./format.js";
 import { fadedColor, seriesColor, seriesSwatch, themeColor, traceMark } from "./series.js";
 
 /** @typedef {import("./curves.js").SampledCurve} SampledCurve */
@@ -86,7 +86,7 @@ export function lineChart(options) {
     { class: "chart" },
     caption,
     plot,
-    element("p", { class: "summary" }, summary),
+    element("p", { class: "summary" }, series.length === 1 ? summary : shortSummary(options, grid)),
     lazyDetails("Numbers of this chart", () => chartTable(options, series, grid)),
   );
 }
@@ -239,6 +239,16 @@ function chartSummary(options, grid) {
 }
 
 /**
+ * What those who see the chart need in words.
+ * @param {ChartOptions} options
+ * @param {number[]} grid
+ */
+function shortSummary(options, grid) {
+  const lines = grid.length === 0 ? "There is nothing to draw." : `${plural(options.series.length, "line")}, ${acrossText(options, grid[0])} to ${acrossText(options, grid[grid.length - 1])}.`;
+  return [lines, options.note ?? ""].filter(Boolean).join(" ");
+}
+
+/**
  * @param {ChartOptions} options
  * @param {ChartSeries[]} series
  * @param {number[]} grid
@@ -259,6 +269,6 @@ function chartTable(options, series, grid) {
       return element("tr", {}, element("th", { scope: "row", class: "number" }, options.time ? acrossText(options, step) : String(step)), ...cells);
     });
   const head = element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "number" }, options.time ? "time" : "step"), ...headings));
-  const note = every > 1 ? element("p", { class: "soft" }, `Every ${every}th of ${grid.length} points.`) : null;
+  const note = every > 1 ? element("p", { class: "soft" }, `One of every ${every} points of ${grid.length}.`) : null;
   return element("div", {}, note, scrollRegion(`Numbers of ${shortText(options.title, 60)}${options.unit === null ? "" : ` in ${shortText(options.unit, 30)}`}`, element("table", {}, head, element("tbody", {}, ...rows))));
 }

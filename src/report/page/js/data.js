@@ -9,6 +9,8 @@ import { formatCount, formatMeanCount, formatNumber, formatShare, formatTime, de
 
 /** Names longer than this stand in an address as a hash. */
 const LONG_NAME = 120;
+/** Half of a surrogate pair, which no address can hold. */
+const HALF_PAIR = /[\ud800-\udfff]/u;
 const COLLATED = 400;
 const collator = new Intl.Collator("en", { numeric: true });
 
@@ -261,13 +263,13 @@ export class RunTable {
   }
 
   /**
-   * The run in an address: its name, or a hash of a long one.
+   * The run in an address: its name, or a hash of one that is long or that an address cannot hold.
    * @param {number} run
    * @returns {string}
    */
   reference(run) {
     const name = this.names[run];
-    return name.length <= LONG_NAME ? name : `~${hashText(name)}`;
+    return name.length <= LONG_NAME && !HALF_PAIR.test(name) ? name : `~${hashText(name)}`;
   }
 
   /**

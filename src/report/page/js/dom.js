@@ -87,9 +87,10 @@ export function isolatedText(text, limit = LONG_TEXT) {
 /**
  * A stranger's text of any length: what is too long is cut, and a button shows the rest, part by part.
  * @param {string} text
+ * @param {boolean} [withCopy] whether a long text has a button that copies it
  * @returns {HTMLElement}
  */
-export function expandableText(text) {
+export function expandableText(text, withCopy = true) {
   if (text.length <= LONG_TEXT) {
     return element("bdi", { class: "stranger" }, visibleText(text));
   }
@@ -102,7 +103,7 @@ export function expandableText(text) {
     more.textContent = `Show more (${formatCount(text.length - end)} characters left)`;
     more.hidden = end >= text.length;
   });
-  return element("span", {}, element("span", { class: "long-text" }, shown), " ", more, " ", copyButton(text, "the whole text"));
+  return element("span", {}, element("span", { class: "long-text" }, shown), " ", more, " ", withCopy && copyButton(text, "the whole text"));
 }
 
 /**

@@ -53,6 +53,7 @@ export function episodesTable(episodes) {
   const fill = () => {
     body.replaceChildren(...order.slice(0, count).map((at) => episodeRow(columns, at)));
     more.hidden = order.length <= FIRST_SHOWN;
+    more.toggleAttribute("data-print-all", count === FIRST_SHOWN && !more.hidden);
     more.textContent = count > FIRST_SHOWN ? `Show the first ${FIRST_SHOWN}` : `Show all ${formatCount(order.length)}`;
   };
   columns.forEach((column) => heading.append(episodeHeading(column, heading, (descending) => {

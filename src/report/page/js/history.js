@@ -33,6 +33,7 @@ export function createHistoryView(app) {
     more.remove();
   });
   more.hidden = history.length <= FIRST_VERSIONS;
+  more.toggleAttribute("data-print-all", !more.hidden);
   list.append(...history.slice(0, FIRST_VERSIONS).map((entry) => versionItem(app, entry)));
   holder.append(chartHolder, list, more);
   return {
@@ -40,8 +41,6 @@ export function createHistoryView(app) {
     update(_, before) {
       if (before === null) {
         chartHolder.replaceChildren(...historyChart(app));
-      } else if (app.printing && more.isConnected && !more.hidden) {
-        more.click();
       }
     },
   };

@@ -89,6 +89,10 @@ function startViews(app) {
   show(app.store.state, null);
   watchPrinting((printing) => {
     app.printing = printing;
+    if (printing) {
+      // Paper has all rows of a table that shows some at first.
+      document.querySelectorAll("button[data-print-all]").forEach((button) => /** @type {HTMLButtonElement} */ (button).click());
+    }
     current?.update(app.store.state, app.store.state);
   });
 }

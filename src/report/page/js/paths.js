@@ -24,7 +24,7 @@ export function pathPanel(label, style, sources) {
   if (sources.length === 0) {
     return null;
   }
-  const axis = (/** @type {{ name: string, unit: string | null }} */ { name, unit }) => shortText(unit === null ? name : `${name} (${unit})`, 30);
+  const axis = (/** @type {{ name: string, unit: string | null }} */ { name, unit }) => shortText((unit === null ? name : `${name} (${unit})`).slice(0, 100), 30);
   // Some of each run, as evenly as they come.
   const share = Math.max(1, Math.floor(MOST_LINES / sources.length));
   const lines = sources.flatMap((paths) =>
@@ -149,7 +149,7 @@ function drawFrame(context, panel, section, toX, toY) {
   context.textAlign = "right";
   context.fillText(formatFigure(section.right), right + 6, bottom + 10);
   context.textAlign = "center";
-  context.fillText(panel.x, (left + right) / 2, bottom + 10);
+  context.fillText(panel.x, (left + right) / 2, bottom + 10, Math.max(right - left - 80, 60));
   context.textAlign = "left";
   context.textBaseline = "bottom";
   context.fillText(`${panel.y} ${formatFigure(section.bottom)} to ${formatFigure(section.top)}`, left - 6, top - 9);

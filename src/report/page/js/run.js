@@ -230,7 +230,7 @@ function provenanceSection(app, run, detail) {
  * @param {string} name
  */
 function commandLine(command, name) {
-  return element("div", { class: "command" }, element("code", {}, expandableText(command)), copyButton(command, name));
+  return element("div", { class: "command" }, element("code", {}, expandableText(command, false)), copyButton(command, name));
 }
 
 /**
