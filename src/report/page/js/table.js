@@ -33,7 +33,7 @@ export function shownColumns(app, state) {
  */
 export function headingRow(app, columns, grouped, tickAll) {
   const row = element("tr", {}, element("th", { scope: "col", class: "tick" }, tickAll));
-  row.append(sortHeading(app, "name", grouped ? "Configuration of" : "Run", null, false));
+  row.append(sortHeading(app, "name", grouped ? "Group" : "Run", null, false));
   if (grouped) {
     row.append(sortHeading(app, "n", "n", null, true));
   }
