@@ -15,6 +15,7 @@ use crate::support::fs::FsError;
 mod chunk;
 mod compare;
 mod compress;
+mod file;
 mod footer;
 pub mod metrics;
 pub mod metrics_rows;

@@ -1,36 +1,34 @@
 //! Metrics and plot data from a run's `steps.parquet` and `episodes.parquet`. Only the needed columns are read; no rule
 //! is checked.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::statistics::Statistics;
 
 use crate::columnar::ColumnarError;
+use crate::columnar::file::ParquetFile;
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
 use crate::columnar::metrics_rows::count_steps;
 use crate::columnar::planned::PlannedColumn;
 use crate::columnar::plot_data::{PlotCollector, PlotData, StepColumns};
 use crate::columnar::schema::SCHEMA_KEY;
 use crate::run::schema::RunSchema;
-use crate::support::fs;
 
 /// Returns the number of rows of a parquet file, from its footer alone.
 pub fn count_parquet_rows(path: &Path) -> Result<u64, ColumnarError> {
-    let builder = open_parquet(path)?;
+    let builder = ParquetFile::open(path)?;
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
 }
 
 /// Returns the metrics of a run, from its `episodes.parquet` and, for the number of steps, its `steps.parquet`.
 pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, ColumnarError> {
     let path = episodes;
-    let file = open_parquet(path)?;
+    let file = ParquetFile::open(path)?;
     let schema = read_file_schema(&file, path)?;
     let mut metrics = MetricsCollector::new(&schema);
     for batch in open_batches(file, path, &["terminated", "total_steps"], metrics.columns())? {
@@ -50,7 +48,7 @@ fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarE
         return count_parquet_rows(path);
     }
     let mut steps = 0;
-    for batch in open_batches(open_parquet(path)?, path, &["step"], &[])? {
+    for batch in open_batches(ParquetFile::open(path)?, path, &["step"], &[])? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
         steps += count_steps(schema, &batch.int_column("step")?);
     }
@@ -59,7 +57,7 @@ fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarE
 
 /// Returns the largest finite `ts` of a `steps.parquet`, in seconds since the Unix epoch; `None` if no step has one.
 pub fn read_latest_ts(path: &Path) -> Result<Option<f64>, ColumnarError> {
-    let file = open_parquet(path)?;
+    let file = ParquetFile::open(path)?;
     if let Some(latest) = latest_ts_of_footer(&file) {
         return Ok(Some(latest));
     }
@@ -74,7 +72,7 @@ pub fn read_latest_ts(path: &Path) -> Result<Option<f64>, ColumnarError> {
 }
 
 /// The largest `ts` that the footer's statistics give; `None` if they leave it open.
-fn latest_ts_of_footer(file: &ParquetRecordBatchReaderBuilder<File>) -> Option<f64> {
+fn latest_ts_of_footer(file: &ParquetFile) -> Option<f64> {
     let mut latest: Option<f64> = None;
     for group in file.metadata().row_groups() {
         let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == "ts")?;
@@ -88,13 +86,13 @@ fn latest_ts_of_footer(file: &ParquetRecordBatchReaderBuilder<File>) -> Option<f
 
 /// Returns the plot data of a run, from its `steps.parquet` and, if success is declared, its `episodes.parquet`.
 pub fn read_plot_data(steps: &Path, episodes: &Path) -> Result<PlotData, ColumnarError> {
-    let file = open_parquet(steps)?;
+    let file = ParquetFile::open(steps)?;
     let schema = read_file_schema(&file, steps)?;
     let mut collector = PlotCollector::new(&schema);
     add_steps(file, steps, &mut collector)?;
     if has_successes(&schema) {
         let names = ["episode_index", SUCCESS];
-        for batch in open_batches(open_parquet(episodes)?, episodes, &names, &[])? {
+        for batch in open_batches(ParquetFile::open(episodes)?, episodes, &names, &[])? {
             let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(episodes, e))?, path: episodes };
             batch.successes()?.into_iter().for_each(|(index, success)| collector.add_success(index, success));
         }
@@ -115,7 +113,7 @@ pub struct RunDetails {
 
 /// Returns the metrics, the plot data and the names of so many episodes; each file is opened once.
 pub fn read_run_details(steps: &Path, episodes: &Path, most_ids: usize) -> Result<RunDetails, ColumnarError> {
-    let (steps_file, episodes_file) = (open_parquet(steps)?, open_parquet(episodes)?);
+    let (steps_file, episodes_file) = (ParquetFile::open(steps)?, ParquetFile::open(episodes)?);
     let schema = read_file_schema(&steps_file, steps)?;
     let step_rows = u64::try_from(steps_file.metadata().file_metadata().num_rows()).unwrap_or(0);
     let mut collector = PlotCollector::new(&schema);
@@ -148,11 +146,7 @@ fn has_successes(schema: &RunSchema) -> bool {
     !schema.is_plume() && schema.episodes.find(SUCCESS).is_some()
 }
 
-fn add_steps(
-    file: ParquetRecordBatchReaderBuilder<File>,
-    path: &Path,
-    collector: &mut PlotCollector,
-) -> Result<(), ColumnarError> {
+fn add_steps(file: ParquetFile, path: &Path, collector: &mut PlotCollector) -> Result<(), ColumnarError> {
     let core = ["episode_index", "step", "terminated", "truncated"];
     for batch in open_batches(file, path, &core, collector.columns())? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
@@ -169,10 +163,7 @@ fn add_steps(
 }
 
 /// Returns the declaration in a file's footer; a file without one is plume-nav-sim's.
-fn read_file_schema(
-    file: &ParquetRecordBatchReaderBuilder<File>,
-    path: &Path,
-) -> Result<Arc<RunSchema>, ColumnarError> {
+fn read_file_schema(file: &ParquetFile, path: &Path) -> Result<Arc<RunSchema>, ColumnarError> {
     let pairs = file.metadata().file_metadata().key_value_metadata();
     let text = pairs.into_iter().flatten().find(|pair| pair.key == SCHEMA_KEY).and_then(|pair| pair.value.as_ref());
     let Some(text) = text else { return Ok(RunSchema::plume()) };
@@ -181,22 +172,15 @@ fn read_file_schema(
         .map_err(|e| unreadable_file(path, format!("the declaration of its columns: {e}")))
 }
 
-fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, ColumnarError> {
-    let file = fs::open(path).map_err(|error| ColumnarError::Open { path: path.into(), source: error.source })?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable_file(path, e))
-}
-
 /// Reads the named columns and the planned ones, no others.
 fn open_batches(
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    file: ParquetFile,
     path: &Path,
     columns: &[&str],
     planned: &[PlannedColumn],
 ) -> Result<ParquetRecordBatchReader, ColumnarError> {
     let names = columns.iter().copied().chain(planned.iter().map(|column| column.name.as_str()));
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-    // 8192 rows, like the batches of the scan.
-    builder.with_projection(mask).with_batch_size(8192).build().map_err(|e| unreadable_file(path, e))
+    file.read_columns(names).map_err(|e| unreadable_file(path, e))
 }
 
 fn unreadable_file(path: &Path, message: impl std::fmt::Display) -> ColumnarError {
