@@ -25,13 +25,17 @@ pub fn flatten_value(value: &JsonValue) -> Vec<(String, JsonValue)> {
     out
 }
 
+/// One part of a dotted key: one with a dot is quoted, to differ from a path.
+#[must_use]
+pub fn quote_key(key: &str) -> String {
+    if key.contains('.') || key.is_empty() { format!("{key:?}") } else { key.to_owned() }
+}
+
 fn flatten_into(prefix: &str, value: &JsonValue, out: &mut Vec<(String, JsonValue)>) {
     match value.as_object() {
         Some(object) if !object.is_empty() => {
             for (key, value) in object.iter() {
-                // A key with a dot is quoted, to differ from a path.
-                let key = key.to_string();
-                let key = if key.contains('.') || key.is_empty() { format!("{key:?}") } else { key };
+                let key = quote_key(&key.to_string());
                 let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
                 flatten_into(&name, value, out);
             }
