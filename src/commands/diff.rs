@@ -1,21 +1,24 @@
-//! `capture-hook diff`: two runs, key by key.
+//! `capture-hook diff`: two runs or more, key by key.
+
+mod many;
+mod metric_rows;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value as Strict;
 
+use metric_rows::metric_rows;
+
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::columnar::{FigureSet, RunMetrics};
 use crate::error::Error;
 use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::catalog::{self, Catalog};
 use crate::history::compare::{ColumnDifference, ValueDifference, compare_schemas, compare_values};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
+use crate::output::StyledText;
 use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
 use crate::output::table::{ColumnStyle, TextTable, shorten_text, styled_cell};
-use crate::output::{StyledText, human};
 use crate::project::Project;
-use crate::support::text::format_count;
 use crate::support::visible::escape_control;
 
 /// Arguments of `diff`.
@@ -23,6 +26,7 @@ use crate::support::visible::escape_control;
 #[command(after_help = "\
 Examples:
   capture-hook diff nav/r1 nav/r2
+  capture-hook diff nav/r1 nav/r2 nav/r3                   a column for each run
   capture-hook diff capture/nav/r1 capture/nav/r1@v2       the same run, recorded twice
   capture-hook diff nav/r1 latest --json | jq .config")]
 pub struct Args {
@@ -32,6 +36,9 @@ pub struct Args {
     /// Another.
     #[arg(value_name = "B", add = complete::run_and_tag_candidates())]
     b: String,
+    /// More runs.
+    #[arg(value_name = "RUN", add = complete::run_and_tag_candidates())]
+    more: Vec<String>,
 }
 
 /// Runs the command.
@@ -40,15 +47,25 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let catalog = catalog::load_catalog(&project)?;
     let (name_a, a) = read_summary(app, &project, &catalog, &args.a)?;
     let (name_b, b) = read_summary(app, &project, &catalog, &args.b)?;
-    let config = |summary: &RunSummary| {
-        summary.meta.as_ref().map_or_else(|| JsonValue::from(JsonObject::new()), |meta| meta.env_config.clone())
-    };
-    let seeds = |s: &RunSummary| s.seeds.map(|s| SeedsJson { unique_count: s.unique_count, min: s.min, max: s.max });
-    let (seeds_a, seeds_b) = (seeds(&a), seeds(&b));
+    let pager = project.repo.config_value("core.pager")?;
+    if !args.more.is_empty() {
+        let mut all = vec![(name_a, a), (name_b, b)];
+        for query in &args.more {
+            all.push(read_summary(app, &project, &catalog, query)?);
+        }
+        let diff = many::compare_runs(&all);
+        if app.ui.json() {
+            app.ui.print_json(&diff);
+        } else {
+            app.ui.page_text(&many::render_text(&diff, app.ui.terminal_width()), &app.env, pager.as_deref());
+        }
+        return Ok(CommandOutcome::Done);
+    }
+    let (seeds_a, seeds_b) = (seeds_json(&a), seeds_json(&b));
     let diff = DiffJson {
         // Two runs without a hash are not known to be the same.
         same_config: a.config_hash.is_some() && a.config_hash == b.config_hash,
-        config: compare_values(&config(&a), &config(&b)).into_iter().map(diff_key).collect(),
+        config: compare_values(&env_config(&a), &env_config(&b)).into_iter().map(diff_key).collect(),
         seeds: DiffSeedsJson { same: seeds_a == seeds_b, a: seeds_a, b: seeds_b },
         metadata: compare_values(&comparable_metadata(&a), &comparable_metadata(&b))
             .into_iter()
@@ -62,7 +79,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&diff);
     } else {
-        let pager = project.repo.config_value("core.pager")?;
         app.ui.page_text(&render_text(&diff, app.ui.terminal_width()), &app.env, pager.as_deref());
     }
     Ok(CommandOutcome::Done)
@@ -78,6 +94,15 @@ fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) ->
         None => target.key.to_string(),
     };
     Ok((name, summary::summarize_run(project, &location, SummaryDepth::Metrics, &bar)?))
+}
+
+/// A run's configuration, empty if it is not known.
+fn env_config(summary: &RunSummary) -> JsonValue {
+    summary.meta.as_ref().map_or_else(|| JsonValue::from(JsonObject::new()), |meta| meta.env_config.clone())
+}
+
+fn seeds_json(summary: &RunSummary) -> Option<SeedsJson> {
+    summary.seeds.map(|s| SeedsJson { unique_count: s.unique_count, min: s.min, max: s.max })
 }
 
 /// What is worth comparing beside the configuration.
@@ -141,19 +166,17 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
         }
     }
     add_schema_rows(&mut table, diff.schema.as_deref());
-    let seeds = |seeds: &Option<SeedsJson>| match seeds {
-        None => "(none)".to_owned(),
-        Some(s) if s.min == s.max => s.min.to_string(),
-        Some(s) => format!("{} to {} ({})", s.min, s.max, s.unique_count),
-    };
+    let (seeds_a, seeds_b) = (seeds_text(diff.seeds.a.as_ref()), seeds_text(diff.seeds.b.as_ref()));
     if diff.seeds.same {
-        table.push_row(["seeds".into(), "".into(), styled_cell(format!("the same: {}", seeds(&diff.seeds.a)), GREEN)]);
+        table.push_row(["seeds".into(), "".into(), styled_cell(format!("the same: {seeds_a}"), GREEN)]);
     } else {
-        table.push_row(["seeds".into(), "".into(), seeds(&diff.seeds.a).into(), seeds(&diff.seeds.b).into()]);
+        table.push_row(["seeds".into(), "".into(), seeds_a.into(), seeds_b.into()]);
     }
-    for (at, [name, a, b]) in metric_rows(&diff.metrics).into_iter().enumerate() {
+    for (at, (name, values)) in metric_rows(&[diff.metrics.a.as_ref(), diff.metrics.b.as_ref()]).into_iter().enumerate()
+    {
         let section = if at == 0 { "metrics" } else { "" };
-        table.push_row([section.into(), shorten_text(&name, 32).into(), a.into(), b.into()]);
+        let cells = [section.into(), shorten_text(&name, 32).into()];
+        table.push_row(cells.into_iter().chain(values.into_iter().map(Into::into)));
     }
     out.push_text(&table.render_text(width));
     out
@@ -182,68 +205,13 @@ fn add_schema_rows(table: &mut TextTable<'_>, columns: Option<&[DiffColumnJson]>
     }
 }
 
-/// A name and both runs' values for each metric that at least one run has.
-fn metric_rows(metrics: &DiffMetricsJson) -> Vec<[String; 3]> {
-    let both = [&metrics.a, &metrics.b];
-    let mut rows = Vec::new();
-    for MetricColumn { name, is_shown, value_of } in METRIC_COLUMNS {
-        let mut known = both.iter().filter_map(|metrics| metrics.as_ref()).peekable();
-        // If no metrics can be read, the names say what is missing.
-        if known.peek().is_none() || known.any(|metrics| is_shown(metrics.figures)) {
-            let value = |metrics: &Option<RunMetrics>| metrics.as_ref().map_or_else(|| "-".into(), value_of);
-            rows.push([(*name).to_owned(), value(&metrics.a), value(&metrics.b)]);
-        }
+fn seeds_text(seeds: Option<&SeedsJson>) -> String {
+    match seeds {
+        None => "(none)".to_owned(),
+        Some(s) if s.min == s.max => s.min.to_string(),
+        Some(s) => format!("{} to {} ({})", s.min, s.max, s.unique_count),
     }
-    let mut names: Vec<&str> = Vec::new();
-    for metric in both.iter().filter_map(|metrics| metrics.as_ref()?.declared.as_ref()).flatten() {
-        if !names.contains(&metric.name.as_str()) {
-            names.push(&metric.name);
-        }
-    }
-    for name in names {
-        let value = |metrics: &Option<RunMetrics>| {
-            let mut declared = metrics.iter().filter_map(|metrics| metrics.declared.as_ref()).flatten();
-            let metric = declared.find(|metric| metric.name == name);
-            let value = metric.and_then(|metric| Some((metric.value?, human::format_unit(metric.unit.as_deref()))));
-            value.map_or_else(|| "-".into(), |(value, unit)| format!("{}{unit}", human::format_number(value)))
-        };
-        rows.push([name.to_owned(), value(&metrics.a), value(&metrics.b)]);
-    }
-    rows
 }
-
-/// A metric that every run has, or none of its kind.
-struct MetricColumn {
-    name: &'static str,
-    is_shown: fn(FigureSet) -> bool,
-    value_of: fn(&RunMetrics) -> String,
-}
-
-const METRIC_COLUMNS: &[MetricColumn] = &[
-    MetricColumn { name: "episodes", is_shown: |_| true, value_of: |f| format_count(f.episodes) },
-    MetricColumn { name: "steps", is_shown: |_| true, value_of: |f| format_count(f.steps) },
-    MetricColumn {
-        name: "success",
-        is_shown: |figures| figures.success,
-        value_of: |f| f.success_rate.map_or_else(|| "-".into(), human::format_percent),
-    },
-    MetricColumn {
-        name: "mean reward",
-        is_shown: |figures| figures.reward,
-        value_of: |f| human::format_optional(f.mean_reward),
-    },
-    MetricColumn {
-        name: "best reward",
-        is_shown: |figures| figures.reward,
-        value_of: |f| human::format_optional(f.max_reward),
-    },
-    MetricColumn { name: "mean steps", is_shown: |_| true, value_of: |f| human::format_optional(f.mean_steps) },
-    MetricColumn {
-        name: "mean final distance",
-        is_shown: |figures| figures.final_distance,
-        value_of: |f| human::format_optional(f.mean_final_distance),
-    },
-];
 
 fn value_text(value: &Strict) -> String {
     match value {

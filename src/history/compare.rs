@@ -65,6 +65,38 @@ pub fn compare_values(a: &JsonValue, b: &JsonValue) -> Vec<ValueDifference> {
         .collect()
 }
 
+/// A key whose values are not the same in all of several objects; `None` for one that has no such key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValuesDifference {
+    /// The key, dotted.
+    pub key: String,
+    /// The values, in the order of the objects.
+    pub values: Vec<Option<JsonValue>>,
+}
+
+/// The keys whose values are not the same in all of these, sorted; values are compared as by [`compare_values`].
+#[must_use]
+pub fn compare_many(objects: &[JsonValue]) -> Vec<ValuesDifference> {
+    let mut keys: BTreeMap<String, Vec<Option<JsonValue>>> = BTreeMap::new();
+    for (at, object) in objects.iter().enumerate() {
+        for (key, value) in flatten_value(object) {
+            let values = keys.entry(key).or_insert_with(|| vec![None; objects.len()]);
+            if let Some(place) = values.get_mut(at) {
+                *place = Some(value);
+            }
+        }
+    }
+    let is_same = |pair: &[Option<JsonValue>]| match pair {
+        [Some(a), Some(b)] => values_equal(a, b),
+        [a, b] => a.is_none() && b.is_none(),
+        _ => true,
+    };
+    keys.into_iter()
+        .filter(|(_, values)| !values.windows(2).all(is_same))
+        .map(|(key, values)| ValuesDifference { key, values })
+        .collect()
+}
+
 /// A column that only one of two schemas has, or whose type differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnDifference {
@@ -117,6 +149,31 @@ fn is_int(value: &JsonValue) -> bool {
     matches!(value, JsonValue::Int(_) | JsonValue::BigInt(_))
 }
 
+/// The columns in which several schemas differ: stream, name, and the type in each schema.
+#[must_use]
+pub fn compare_many_schemas(schemas: &[&RunSchema]) -> Vec<(RunStream, String, Vec<Option<String>>)> {
+    let mut out = Vec::new();
+    for stream in [RunStream::Steps, RunStream::Episodes] {
+        let mut names: Vec<&str> = Vec::new();
+        for column in schemas.iter().flat_map(|schema| &schema.stream(stream).columns) {
+            if !names.contains(&column.name.as_str()) {
+                names.push(&column.name);
+            }
+        }
+        for name in names {
+            let type_in = |schema: &&RunSchema| {
+                let own = schema.stream(stream);
+                own.find(name).and_then(|index| own.column(index)).map(describe_type)
+            };
+            let types: Vec<Option<String>> = schemas.iter().map(type_in).collect();
+            if types.windows(2).any(|pair| matches!(pair, [a, b] if a != b)) {
+                out.push((stream, name.to_owned(), types));
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -132,6 +189,21 @@ mod tests {
         let keys: Vec<&str> = found.iter().map(|d| d.key.as_str()).collect();
         assert_eq!(keys, ["\"a.b\"", "p.only", "p.sigma", "p.xy"]);
         assert_eq!((found[1].a.clone(), found[1].b.clone()), (Some(JsonValue::Null), None));
+    }
+
+    #[test]
+    fn of_many_a_key_is_listed_if_any_two_differ() {
+        let objects = [
+            r#"{"n": 1, "x": 1, "same": [1, 2], "nan": NaN}"#,
+            r#"{"n": 1.0, "x": 1, "same": [1, 2.0], "nan": NaN}"#,
+            r#"{"n": 2, "x": 1, "same": [1, 2], "nan": NaN, "only": null}"#,
+        ];
+        let objects = objects.map(|text| parse(text.as_bytes()).unwrap());
+        let found = compare_many(&objects);
+        let keys: Vec<&str> = found.iter().map(|d| d.key.as_str()).collect();
+        assert_eq!(keys, ["n", "only"]);
+        assert_eq!(found[1].values, [None, None, Some(JsonValue::Null)]);
+        assert_eq!(compare_many(&[]), []);
     }
 
     #[test]
