@@ -1,4 +1,7 @@
-//! `capture-hook runs`: lists all known runs, with the metrics by which they are compared.
+//! `capture-hook runs`: lists all known runs, with the metrics by which they are compared, one by one or in groups.
+
+mod groups;
+mod left_out;
 
 use std::cmp::Ordering;
 
@@ -10,6 +13,7 @@ use crate::columnar::{DeclaredMetric, FigureSet, RunMetrics};
 use crate::error::{Error, Explain};
 use crate::history::catalog::{self, Catalog, CatalogRun};
 use crate::history::listed_runs::{ListedRun, ListedState, list_runs};
+use crate::history::run_filter::{FilteredRuns, RunFilter};
 use crate::hooks;
 use crate::output::json::{RunJson, RunsJson};
 use crate::output::table::{Cell, ColumnStyle, TextTable, styled_cell};
@@ -24,13 +28,26 @@ Examples:
   capture-hook runs                                all runs, newest first
   capture-hook runs -e nav --sort reward           the best run of an experiment on top
   capture-hook runs --new                          runs that are recorded and not committed
+  capture-hook runs --where 'reward > 0 and env_config.sigma == 12'
+  capture-hook runs --where 'started >= 2026-01-31 and not (success < 0.5 or tag == null)'
+  capture-hook runs --group                        runs that differ in their seeds as one line
   capture-hook runs --json | jq -r '.runs[].run'
 
 STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
 this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it). `*` marks the
 selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
 metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
-ingested (`capture-hook show RUN` computes them).")]
+ingested (`capture-hook show RUN` computes them).
+
+FILTER compares keys with values: == != < <= > >= and ~ (contains), joined by `and`, `or`, `not` and parentheses. Keys are \
+run, experiment, run_id, state, started, steps, episodes, success (0 to 1), reward, seed, seeds (how many), commit, committed, \
+author, tag, the other figures as --json names them, declared metrics, and env_config.KEY (KEY or its end alone, if no other \
+key has it). Quote a text that is no single word. `null` is no value; a date alone is that day in UTC. Runs of which it is not \
+known whether they match are left out, and counted.
+
+--group puts runs of one experiment together if their configuration is the same; keys named seed or seeds, or ending in _seed \
+or _seeds, do not count. STEPS, SUCCESS, REWARD and declared metrics are then means over the runs; behind `±` is half of the \
+95 % interval (Student's t).")]
 pub struct Args {
     /// Only the runs of this experiment.
     #[arg(short, long, value_name = "EXPERIMENT", add = complete::experiment_candidates())]
@@ -41,6 +58,12 @@ pub struct Args {
     /// Only runs that are in no commit.
     #[arg(long)]
     new: bool,
+    /// Only runs that match, such as `reward > 0`; see FILTER below.
+    #[arg(long = "where", value_name = "FILTER")]
+    filter: Option<String>,
+    /// One line for all runs of the same configuration, seeds aside.
+    #[arg(long)]
+    group: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,6 +77,8 @@ enum RunSort {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    // First: a mistake in it needs no repository.
+    let filter = args.filter.as_deref().map(RunFilter::parse).transpose()?;
     let project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
     let selected_runs: Vec<CatalogRun> = catalog
@@ -62,16 +87,34 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .filter(|run| !args.new || !run.sources.in_history)
         .collect();
     let bar = app.ui.progress("reading runs", None);
-    let mut runs = list_runs(&project, &catalog, &selected_runs, &bar)?;
+    let runs = list_runs(&project, &catalog, &selected_runs, &bar)?;
     drop(bar);
+    let FilteredRuns { mut runs, left_out } = match &filter {
+        Some(filter) => filter.apply(runs)?,
+        None => FilteredRuns { runs, left_out: Vec::new() },
+    };
     sort_runs(&mut runs, args.sort);
+    let groups = args.group.then(|| groups::sorted_groups(&runs, args.sort));
     if app.ui.json() {
-        app.ui.print_json(&RunsJson { runs: runs.iter().map(|run| run_json(&catalog, run)).collect() });
+        app.ui.print_json(&RunsJson {
+            runs: runs.iter().map(|run| run_json(&catalog, run)).collect(),
+            groups: groups.as_ref().map(groups::groups_json),
+            left_out: filter.is_some().then(|| left_out::left_out_json(&left_out)),
+        });
+    } else if runs.is_empty() && filter.is_some() && !selected_runs.is_empty() {
+        app.ui.status("no run matches");
     } else if runs.is_empty() {
         report_no_runs(app, args, &project, &catalog)?;
     } else {
+        let width = app.ui.terminal_width();
+        let text =
+            groups.as_ref().map_or_else(|| render_table(&runs, width), |groups| groups::render_groups(groups, width));
         let pager = project.repo.config_value("core.pager")?;
-        app.ui.page_text(&render_table(app, &runs), &app.env, pager.as_deref());
+        app.ui.page_text(&text, &app.env, pager.as_deref());
+    }
+    left_out::report_left_out(app, &left_out);
+    if let Some(groups) = &groups {
+        groups::report_ungrouped(app, groups);
     }
     for run in &catalog.left_out {
         app.ui.warn(&run.to_string());
@@ -136,7 +179,7 @@ fn sort_runs(runs: &mut [ListedRun], by: RunSort) {
     });
 }
 
-fn render_table(app: &App, rows: &[ListedRun]) -> StyledText {
+fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
     const GREEN: Style = AnsiColor::Green.on_default();
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const DIM: Style = Style::new().dimmed();
@@ -184,7 +227,7 @@ fn render_table(app: &App, rows: &[ListedRun]) -> StyledText {
         });
         table.push_row(cells.into_iter().chain(own).chain([state]));
     }
-    table.render_text(app.ui.terminal_width())
+    table.render_text(width)
 }
 
 fn declared_metrics(row: &ListedRun) -> impl Iterator<Item = &DeclaredMetric> {

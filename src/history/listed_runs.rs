@@ -1,7 +1,7 @@
 //! Known runs with all by which they are compared: where each comes from, its configuration, seeds and figures.
 //!
 //! Each file of a run is read once, by several threads. Only parquet is asked for figures, so a run that is recorded and not
-//! ingested has none here. A file that is missing or damaged leaves what it would tell as not known: one run never hides the
+//! ingested has none here. A file that is missing or damaged leaves what it would say unknown: one run never hides the
 //! others. Nothing is fetched.
 
 use crate::columnar::{FigureSet, RunMetrics};

@@ -252,7 +252,7 @@ mod tests {
     use crate::formats::json::parse;
 
     #[test]
-    fn seeds_are_told_by_the_last_part_of_a_key() {
+    fn seed_keys_are_known_by_their_last_part() {
         for key in
             ["seed", "env.seeds", "agent.random_seed", "a.b.eval_seeds", "\"a.b\".seed", "x.\"my.seed\"", "_seed"]
         {

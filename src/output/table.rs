@@ -99,6 +99,16 @@ impl<'a> TextTable<'a> {
         out
     }
 
+    /// The places of the columns that have cells and are left out at this width, from 0.
+    #[must_use]
+    pub fn dropped_columns(&self, width: usize) -> Vec<usize> {
+        let all: Vec<usize> = (0..self.columns.len()).map(|c| self.column_width(c)).collect();
+        let mut shown = all.clone();
+        self.fit_widths(&mut shown, width);
+        let is_dropped = |(_, (all, shown)): &(usize, (&usize, &usize))| **all > 0 && **shown == 0;
+        all.iter().zip(&shown).enumerate().filter(is_dropped).map(|(at, _)| at).collect()
+    }
+
     /// Returns the width that a column needs; 0 leaves it out.
     fn column_width(&self, at: usize) -> usize {
         let body = self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.text.width()).max().unwrap_or(0);

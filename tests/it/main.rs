@@ -59,6 +59,7 @@ mod report_browser;
 mod report_page;
 mod rewrite;
 mod run_files;
+mod run_filter;
 mod s3;
 mod safety;
 mod schema_agree;

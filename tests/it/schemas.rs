@@ -48,6 +48,8 @@ fn every_json_output_fits_its_schema() {
     };
     ask("runs", &["runs"]);
     ask("runs", &["runs", "-e", "nav", "--sort", "reward"]);
+    ask("runs", &["runs", "--group"]);
+    ask("runs", &["runs", "--group", "--where", "success > 0.3 or env_config.sigma == 1"]);
     ask("log", &["log"]);
     ask("log", &["log", FIRST]);
     ask("show", &["show", FIRST]);
@@ -55,6 +57,7 @@ fn every_json_output_fits_its_schema() {
     ask("show", &["show", &format!("capture/{PLUME}")]);
     ask("diff", &["diff", FIRST, PLUME]);
     ask("diff", &["diff", FIRST, THIRD]);
+    ask("diff", &["diff", FIRST, PLUME, THIRD]);
     ask("status", &["status"]);
     ask("check", &["check"]);
     ask("check", &["check", "--remote"]);

@@ -19,9 +19,10 @@ pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
 };
 pub use runs::{
-    DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, IngestJson, IngestedRunJson, ManifestJson,
-    PlotJson, RunJson, RunsJson, SeedsJson, SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson,
-    ShowValidationJson, ValidateJson,
+    DiffColumnJson, DiffJson, DiffKeyJson, DiffManyColumnJson, DiffManyJson, DiffManyKeyJson, DiffManySeedsJson,
+    DiffMetricsJson, DiffSeedsJson, GroupKeyJson, GroupMetricJson, IngestJson, IngestedRunJson, LeftOutReason,
+    LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RunGroupJson, RunJson, RunsJson, SeedsJson, SelectJson,
+    ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
 };
 pub use schema::{
     ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,

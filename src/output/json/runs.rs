@@ -8,8 +8,87 @@ use crate::validate::{IgnoredFinding, ValidationReport};
 /// `runs`
 #[derive(Debug, Serialize)]
 pub struct RunsJson {
-    /// All known runs, in the order asked for.
+    /// All known runs that were asked for, in the order asked for.
     pub runs: Vec<RunJson>,
+    /// The runs in groups; only with `--group`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<RunGroupJson>>,
+    /// The runs of which it is not known whether they match; only with `--where`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<LeftOutRunJson>>,
+}
+
+/// Runs of one experiment and one configuration, seeds aside.
+#[derive(Debug, Serialize)]
+pub struct RunGroupJson {
+    /// The experiment.
+    pub experiment: String,
+    /// Those keys of the configuration in which the groups differ, sorted; a key that the group lacks is left out.
+    pub config: Vec<GroupKeyJson>,
+    /// The runs.
+    pub runs: Vec<String>,
+    /// Mean reward of an episode, over the runs.
+    pub reward: Option<MeanJson>,
+    /// Share of episodes that succeeded.
+    pub success: Option<MeanJson>,
+    /// Steps of a run.
+    pub steps: Option<MeanJson>,
+    /// The metrics that the runs' schemas declare.
+    pub declared: Vec<GroupMetricJson>,
+}
+
+/// A key of a group's configuration.
+#[derive(Debug, Serialize)]
+pub struct GroupKeyJson {
+    /// The key, dotted.
+    pub key: String,
+    /// Its value.
+    pub value: serde_json::Value,
+}
+
+/// A declared metric of a group.
+#[derive(Debug, Serialize)]
+pub struct GroupMetricJson {
+    /// Its name.
+    pub name: String,
+    /// Its unit, if all runs have the same.
+    pub unit: Option<String>,
+    /// Its mean over the runs.
+    pub mean: Option<MeanJson>,
+}
+
+/// A mean over runs, and its 95 % interval by Student's t.
+#[derive(Debug, Serialize)]
+pub struct MeanJson {
+    /// The number of runs with a finite value.
+    pub n: usize,
+    /// The mean.
+    pub mean: f64,
+    /// The lower end of the interval; `null` for one run.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+}
+
+/// A run of which it is not known whether it matches, and one of the keys because of which.
+#[derive(Debug, Serialize)]
+pub struct LeftOutRunJson {
+    /// The run.
+    pub run: String,
+    /// The key.
+    pub key: String,
+    /// Why.
+    pub reason: LeftOutReason,
+}
+
+/// Why a comparison has no result.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// The run has no such key, or its value is not in this clone.
+    NotKnown,
+    /// Its value is of another kind, such as a text beside a number.
+    NotComparable,
 }
 
 /// A run as `runs` lists it.
@@ -181,6 +260,58 @@ pub struct DiffJson {
     /// The metrics of both.
     #[serde(rename = "figures")]
     pub metrics: DiffMetricsJson,
+}
+
+/// `diff` of more than two runs; each list has one item for each run, in their order.
+#[derive(Debug, Serialize)]
+pub struct DiffManyJson {
+    /// The runs.
+    pub runs: Vec<String>,
+    /// Whether all have the same configuration.
+    pub same_config: bool,
+    /// Configuration keys whose values differ, dotted, sorted.
+    pub config: Vec<DiffManyKeyJson>,
+    /// The seeds.
+    pub seeds: DiffManySeedsJson,
+    /// Other metadata that differs: simulator, commit, schema.
+    pub metadata: Vec<DiffManyKeyJson>,
+    /// Columns that differ; absent if no run declares columns, or if it is not known which ones a run has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Vec<DiffManyColumnJson>>,
+    /// The metrics; `null` if they cannot be read.
+    #[serde(rename = "figures")]
+    pub metrics: Vec<Option<RunMetrics>>,
+}
+
+/// A key whose values differ among several runs.
+#[derive(Debug, Serialize)]
+pub struct DiffManyKeyJson {
+    /// The key, dotted.
+    pub key: String,
+    /// The values; also `null` for a run without the key (see `present`).
+    pub values: Vec<serde_json::Value>,
+    /// Whether each run has the key.
+    pub present: Vec<bool>,
+}
+
+/// The seeds of several runs.
+#[derive(Debug, Serialize)]
+pub struct DiffManySeedsJson {
+    /// Whether they are the same.
+    pub same: bool,
+    /// Each run's.
+    pub values: Vec<Option<SeedsJson>>,
+}
+
+/// A column in which several runs' schemas differ.
+#[derive(Debug, Serialize)]
+pub struct DiffManyColumnJson {
+    /// `steps` or `episodes`.
+    pub stream: &'static str,
+    /// The column's name.
+    pub column: String,
+    /// Its type in each run, as `float32[4] in m`; `null` for a run without the column.
+    pub types: Vec<Option<String>>,
 }
 
 /// A column in which two runs' schemas differ.
