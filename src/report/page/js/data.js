@@ -27,16 +27,18 @@ export class TableColumn {
   /**
    * @param {Column} column
    * @param {Commit[]} commits
-   * @param {number} count
+   * @param {string[]} names of the runs
    */
-  constructor(column, commits, count) {
+  constructor(column, commits, names) {
     this.id = column.id;
     this.title = column.title;
     this.kind = column.kind;
     this.group = column.group;
     this.unit = column.unit;
     this.shown = column.shown;
-    this.count = count;
+    this.count = names.length;
+    /** @private */
+    this.names = names;
     /** @private */
     this.values = column.values;
     /** @private */
@@ -114,6 +116,9 @@ export class TableColumn {
     }
     if (this.kind === "time") {
       return formatTime(String(raw));
+    }
+    if (this.kind === "tag") {
+      return shortTag(String(raw), this.names[run]);
     }
     return typeof raw === "number" ? this.formatValue(raw) : String(raw);
   }
@@ -223,6 +228,17 @@ export class TableColumn {
   }
 }
 
+/**
+ * `v2` for the second tag of a run, as `capture-hook log` shows it; a tag of another form stays as it is.
+ * @param {string} tag
+ * @param {string} name
+ * @returns {string}
+ */
+function shortTag(tag, name) {
+  const first = `capture/${name}`;
+  return tag === first ? "v1" : tag.startsWith(`${first}@`) ? tag.slice(first.length + 1) : tag;
+}
+
 /** All runs and their columns, and the names by which addresses refer to them. */
 export class RunTable {
   /** @param {ReportData} report */
@@ -230,11 +246,11 @@ export class RunTable {
     this.report = report;
     this.names = report.runs.names;
     this.count = this.names.length;
-    this.columns = report.runs.columns.map((column) => new TableColumn(column, report.commits, this.count));
+    this.columns = report.runs.columns.map((column) => new TableColumn(column, report.commits, this.names));
     /** @private */
     this.byId = new Map(this.columns.map((column) => [column.id, column]));
     /** The runs' names as a column, for sorting. */
-    this.nameColumn = new TableColumn(nameColumnOf(report), [], this.count);
+    this.nameColumn = new TableColumn(nameColumnOf(report), [], this.names);
     /** @private @type {Map<string, number> | null} */
     this.byName = null;
   }

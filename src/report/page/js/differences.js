@@ -57,16 +57,26 @@ function differenceGroups(app, items) {
 function columnRow(column, items) {
   const values = items.map((item) => {
     if (!item.isGroup) {
-      return column.raw(item.runs[0]) === null ? null : column.text(item.runs[0]);
+      return shownValue(column, item.runs[0]);
     }
     if (groupedAs(column) === "mean") {
       const { n, mean, half } = groupMean(item, column);
       return n === 0 ? null : `${column.formatMean(mean)} ± ${half === null ? UNKNOWN : column.formatMean(half)}${n < item.runs.length ? ` (n ${n})` : ""}`;
     }
-    return oneOrCount(item.runs.map((run) => (column.raw(run) === null ? null : column.text(run))));
+    return oneOrCount(item.runs.map((run) => shownValue(column, run)));
   });
   const exact = items.map((item, at) => (item.isGroup ? values[at] : column.exact(item.runs[0])));
   return { title: column.title, unit: column.unit, values, exact };
+}
+
+/**
+ * @param {TableColumn} column
+ * @param {number} run
+ * @returns {string | null}
+ */
+function shownValue(column, run) {
+  // A tag without its run's name would look the same for all.
+  return column.raw(run) === null ? null : column.kind === "tag" ? column.exact(run) : column.text(run);
 }
 
 /**
