@@ -118,7 +118,7 @@ function rangeFields(app, column) {
   };
   ends.forEach((field) => field.addEventListener("input", read));
   return {
-    element: element("fieldset", { class: "range" }, element("legend", {}, isolatedText(title, 40)), ends[0], element("span", { "aria-hidden": "true" }, "–"), ends[1]),
+    element: element("fieldset", { class: "range" }, element("legend", {}, isolatedText(title, 40)), element("div", { class: "row" }, ends[0], element("span", { "aria-hidden": "true" }, "–"), ends[1])),
     update(state) {
       const range = state.ranges[column.id] ?? [null, null];
       ends.forEach((field, at) => {

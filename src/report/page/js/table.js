@@ -176,7 +176,7 @@ function meanCell(group, column) {
   const interval = element("span", { class: "interval" }, half === null ? "± –" : `± ${column.formatMean(half)}`);
   const cell = element("td", { class: "number mean" }, column.formatMean(mean), " ", interval);
   if (n < group.runs.length) {
-    interval.append(` (n ${n})`);
+    cell.prepend(element("span", { class: "soft part" }, `n ${n}`), " ");
     cell.title = `${n} of ${group.runs.length} runs have a finite number here.`;
   } else if (half === null) {
     cell.title = "The mean of one run has no interval.";
