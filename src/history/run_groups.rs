@@ -119,9 +119,11 @@ pub fn is_seed_key(key: &str) -> bool {
     matches!(last, "seed" | "seeds") || last.ends_with("_seed") || last.ends_with("_seeds")
 }
 
-fn config_text(config: &BTreeMap<String, JsonValue>) -> String {
+/// A text that is the same for two configurations exactly if they differ in nothing but seeds; keys come sorted.
+#[must_use]
+pub fn config_text<'a>(config: impl IntoIterator<Item = (&'a String, &'a JsonValue)>) -> String {
     let mut out = String::new();
-    for (key, value) in config {
+    for (key, value) in config.into_iter().filter(|(key, _)| !is_seed_key(key)) {
         // Quoted, so that no key or value can pose as the end of another.
         out.push_str(&format!("{key:?}:{},", comparable_text(value)));
     }

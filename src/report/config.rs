@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::formats::json::JsonValue;
 use crate::history::compare::values_equal;
+use crate::history::run_groups::is_seed_key;
 use crate::report::data::{ColumnData, ColumnValues, Num};
-use crate::report::table::{Texts, is_seed_key};
+use crate::report::table::Texts;
 use crate::report::thin::{LeftOutParts, Limits};
 
 /// How many configuration columns are shown at first.

@@ -13,10 +13,10 @@ use crate::dvc::link::hash_file;
 use crate::formats::json::{self, JsonValue};
 use crate::history::RunTrailers;
 use crate::history::compare::flatten_value;
+use crate::history::run_groups::config_text;
 use crate::history::summary::{RunSummary, SummaryDepth, ValidationVerdict, read_verdict, summarize_run};
 use crate::project::{Project, ProjectError};
 use crate::report::data::{CurveData, EpisodesData, MissingData, Num, PathsData};
-use crate::report::table::is_seed_key;
 use crate::report::thin::{LeftOutParts, Limits, make_curves, make_paths};
 use crate::run::RunKey;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET};
@@ -218,19 +218,11 @@ fn fill_meta(
     let mut config = flatten_value(&meta.env_config);
     // Sorted first, so that runs with the same keys keep the same ones.
     config.sort_by(|a, b| a.0.cmp(&b.0));
-    facts.group = Some(group_text(&config));
+    let comparable = config_text(config.iter().map(|(key, value)| (key, value)));
+    facts.group = Some(to_hex(&Sha256::digest(comparable.as_bytes())));
     left_out.config_keys += config.len().saturating_sub(limits.config_keys);
     config.truncate(limits.config_keys);
     facts.config = Some(config);
-}
-
-/// A text that is the same for configurations that differ in nothing but seeds.
-fn group_text(config: &[(String, JsonValue)]) -> String {
-    let mut hash = Sha256::new();
-    for (key, value) in config.iter().filter(|(key, _)| !is_seed_key(key)) {
-        hash.update(format!("{key:?}:{},", value.to_canonical()));
-    }
-    to_hex(&hash.finalize())
 }
 
 fn fill_rows(

@@ -63,14 +63,6 @@ impl Texts {
     }
 }
 
-/// Whether a key of the configuration is a seed, which says nothing of how a run was set up.
-#[must_use]
-pub fn is_seed_key(key: &str) -> bool {
-    let key = key.strip_suffix('"').unwrap_or(key);
-    let last = key.rsplit(['.', '"']).next().unwrap_or(key);
-    matches!(last, "seed" | "seeds") || last.ends_with("_seed") || last.ends_with("_seeds")
-}
-
 /// The columns; one of which no run has a value is left out.
 #[must_use]
 pub fn list_columns(runs: &[TableRun], cut: &mut LeftOutParts) -> Vec<ColumnData> {
@@ -216,11 +208,5 @@ mod tests {
     #[test]
     fn a_seed_of_64_bits_keeps_its_digits() {
         assert_eq!(shown(&[run(i64::MAX, &[])]), [r#"base_seed  {"texts":["9223372036854775807"],"codes":[0]}"#]);
-    }
-
-    #[test]
-    fn seeds_are_known_by_their_names() {
-        assert!(["seed", "env.seed", "rng_seed", "\"a.b_seed\"", "seeds"].into_iter().all(is_seed_key));
-        assert!(!["seedling", "sigma", "seed.sigma"].into_iter().any(is_seed_key));
     }
 }
