@@ -31,7 +31,7 @@ const LONGEST_LIST = 10000;
 /**
  * @returns {ViewState}
  */
-export function initialState() {
+function initialState() {
   return {
     view: "runs",
     run: "",

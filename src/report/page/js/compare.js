@@ -63,7 +63,7 @@ export function createCompareView(app) {
  * @param {ViewState} before
  * @param {(keyof ViewState)[]} fields
  */
-export function differs(state, before, fields) {
+function differs(state, before, fields) {
   return fields.some((field) => JSON.stringify(state[field]) !== JSON.stringify(before[field]));
 }
 

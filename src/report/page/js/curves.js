@@ -42,7 +42,7 @@ export function commonSteps(curves) {
  * @param {boolean} held
  * @returns {number[]}
  */
-export function valuesAt(steps, values, grid, held) {
+function valuesAt(steps, values, grid, held) {
   let at = 0;
   return grid.map((step) => {
     while (at < steps.length - 1 && steps[at + 1] <= step) {

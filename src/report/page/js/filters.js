@@ -127,7 +127,7 @@ function keepRange(mask, column, low, high) {
  * @param {boolean} descending
  * @returns {number[]}
  */
-export function sortRuns(runs, column, descending) {
+function sortRuns(runs, column, descending) {
   const { keys, late } = column.sortOrder();
   const sign = descending ? -1 : 1;
   return [...runs].sort((a, b) => late[a] - late[b] || (late[a] === 0 ? sign * (keys[a] - keys[b]) : 0) || a - b);

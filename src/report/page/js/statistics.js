@@ -8,7 +8,7 @@
  * @param {number} share 0 to 1
  * @returns {number}
  */
-export function quantileOf(sorted, share) {
+function quantileOf(sorted, share) {
   const at = (sorted.length - 1) * share;
   const below = Math.floor(at);
   const low = sorted[below];
@@ -50,7 +50,7 @@ const studentQuantiles = new Map();
  * @param {number} freedom degrees of freedom, from 1
  * @returns {number}
  */
-export function studentQuantile(freedom) {
+function studentQuantile(freedom) {
   const known = studentQuantiles.get(freedom);
   if (known !== undefined) {
     return known;

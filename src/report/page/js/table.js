@@ -119,7 +119,7 @@ export function runRow(app, run, columns, ticks, inGroup) {
  * @param {TableColumn} column
  * @param {number} run
  */
-export function valueCell(column, run) {
+function valueCell(column, run) {
   const cell = document.createElement("td");
   const text = column.text(run);
   if (text === UNKNOWN) {
