@@ -3,7 +3,7 @@
 
 use crate::report::data::{CurveData, PathsData};
 use crate::report::facts::RunFacts;
-use crate::report::thin::{LeftOutParts, Limits, mean_width, pick_evenly, thin_curve, thin_path};
+use crate::report::thin::{LeftOutParts, Limits, count_thinned, mean_width, pick_evenly, thin_curve, thin_path};
 
 /// What fitting left out, as sentences for the reader.
 pub type FitNotes = Vec<String>;
@@ -36,21 +36,56 @@ pub fn fit_into(runs: &mut [RunFacts], room: usize, limits: &Limits, before: Lef
     let mut notes = Vec::new();
     let has_paths = runs.iter().any(|run| run.paths.is_some());
     // Two thirds at least, for curves are what runs are compared by; more if paths need less.
-    let most_paths = PathPlan { lines: usize::MAX, points: usize::MAX };
-    let curve_room = room - paths_size(runs, most_paths).min(room / 3);
-    let plan = plan_curves(runs, curve_room);
-    let curve_bytes = curves_size(runs, plan);
+    let path_sizes: Vec<PathsSize> =
+        runs.iter().filter_map(|run| run.paths.as_ref()).map(PathsSize::of_paths).collect();
+    let all_paths = PathPlan { lines: usize::MAX, points: usize::MAX };
+    let curve_room = room - sum_paths(&path_sizes, all_paths).min(room / 3);
+    let curve_sizes: Vec<Vec<CurveSize>> =
+        runs.iter().map(|run| run.curves.iter().map(CurveSize::of_curve).collect()).collect();
+    let plan = plan_curves(&curve_sizes, curve_room);
+    let curve_bytes = sum_curves(&curve_sizes, plan);
     apply_curve_plan(runs, plan, limits, before, &mut notes);
     if has_paths {
-        let plan = plan_paths(runs, room.saturating_sub(curve_bytes));
+        let plan = plan_paths(&path_sizes, room.saturating_sub(curve_bytes));
         apply_path_plan(runs, plan, limits, before, &mut notes);
     }
     notes
 }
 
-fn plan_curves(runs: &[RunFacts], room: usize) -> CurvePlan {
-    let most = runs.iter().map(|run| run.curves.len()).max().unwrap_or(0);
-    let fits = |plan: &CurvePlan| curves_size(runs, *plan) <= room;
+/// How much JSON a curve takes.
+struct CurveSize {
+    names: usize,
+    samples: usize,
+    /// Of a number.
+    width: usize,
+}
+
+impl CurveSize {
+    fn of_curve(curve: &CurveData) -> Self {
+        // The names and marks of a curve in JSON.
+        let names = 100 + curve.name.len() + curve.unit.as_ref().map_or(4, String::len);
+        Self { names, samples: curve.mid.len(), width: mean_width(&curve.mid) }
+    }
+}
+
+/// How much JSON the paths of a run take.
+struct PathsSize {
+    /// The points of each path.
+    points: Vec<usize>,
+    /// Of a number.
+    width: usize,
+}
+
+impl PathsSize {
+    fn of_paths(paths: &PathsData) -> Self {
+        let width = paths.lines.first().map_or(0, |line| mean_width(&line.x).max(mean_width(&line.y)));
+        Self { points: paths.lines.iter().map(|line| line.x.len()).collect(), width }
+    }
+}
+
+fn plan_curves(sizes: &[Vec<CurveSize>], room: usize) -> CurvePlan {
+    let most = sizes.iter().map(Vec::len).max().unwrap_or(0);
+    let fits = |plan: &CurvePlan| sum_curves(sizes, *plan) <= room;
     let plans = |curves: usize, has_bands: bool, least: usize| {
         let samples = SAMPLES.into_iter().filter(move |samples| *samples >= least);
         samples.map(move |samples| CurvePlan { curves, samples, has_bands })
@@ -66,14 +101,10 @@ fn plan_curves(runs: &[RunFacts], room: usize) -> CurvePlan {
     ways.into_iter().find(fits).unwrap_or(none)
 }
 
-fn curves_size(runs: &[RunFacts], plan: CurvePlan) -> usize {
+fn sum_curves(sizes: &[Vec<CurveSize>], plan: CurvePlan) -> usize {
     let lists = if plan.has_bands { 3 } else { 1 };
-    let size = |curve: &CurveData| {
-        let names = curve.name.len() + curve.unit.as_ref().map_or(4, String::len);
-        // The names and marks of a curve in JSON.
-        100 + names + curve.mid.len().min(plan.samples) * lists * mean_width(&curve.mid)
-    };
-    runs.iter().flat_map(|run| run.curves.iter().take(plan.curves)).map(size).sum()
+    let size = |curve: &CurveSize| curve.names + count_thinned(curve.samples, plan.samples) * lists * curve.width;
+    sizes.iter().flat_map(|curves| curves.iter().take(plan.curves)).map(size).sum()
 }
 
 fn apply_curve_plan(
@@ -107,23 +138,22 @@ fn apply_curve_plan(
         notes.push("Curves are medians over a run's episodes, without quartiles.".into());
     }
     if fewer_samples && most > 0 {
-        notes.push(format!("Curves are thinned to {} points each.", plan.samples.min(limits.samples)));
+        notes.push(format!("Curves are thinned to at most {} points each.", plan.samples.min(limits.samples)));
     }
 }
 
-fn plan_paths(runs: &[RunFacts], room: usize) -> Option<PathPlan> {
+fn plan_paths(sizes: &[PathsSize], room: usize) -> Option<PathPlan> {
     let plans = PATHS.into_iter().map(|(lines, points)| PathPlan { lines, points });
-    plans.into_iter().find(|plan| paths_size(runs, *plan) <= room)
+    plans.into_iter().find(|plan| sum_paths(sizes, *plan) <= room)
 }
 
-fn paths_size(runs: &[RunFacts], plan: PathPlan) -> usize {
-    let size = |paths: &PathsData| {
-        let width = paths.lines.first().map_or(0, |line| mean_width(&line.x).max(mean_width(&line.y)));
-        let lines = pick_evenly(&paths.lines, plan.lines);
+fn sum_paths(sizes: &[PathsSize], plan: PathPlan) -> usize {
+    let size = |paths: &PathsSize| {
+        let lines = pick_evenly(&paths.points, plan.lines);
         // The names and marks of JSON.
-        120 + lines.map(|line| 60 + line.x.len().min(plan.points) * 2 * width).sum::<usize>()
+        120 + lines.map(|points| 60 + count_thinned(*points, plan.points) * 2 * paths.width).sum::<usize>()
     };
-    runs.iter().filter_map(|run| run.paths.as_ref()).map(size).sum()
+    sizes.iter().map(size).sum()
 }
 
 fn apply_path_plan(
@@ -155,7 +185,7 @@ fn apply_path_plan(
         });
     }
     if fewer_points {
-        notes.push(format!("Paths are thinned to {} points each.", plan.points.min(limits.points)));
+        notes.push(format!("Paths are thinned to at most {} points each.", plan.points.min(limits.points)));
     }
 }
 

@@ -162,6 +162,16 @@ pub fn thin_curve(curve: &mut CurveData, most: usize) -> bool {
     true
 }
 
+/// How many of so many samples or points are left if at most `most` are kept.
+#[must_use]
+pub fn count_thinned(count: usize, most: usize) -> usize {
+    if count <= most {
+        return count;
+    }
+    let every = (count - 1).div_ceil(most.max(2) - 1);
+    (count - 1) / every + 1 + usize::from(!(count - 1).is_multiple_of(every))
+}
+
 /// Every n-th of the first values, and the last one.
 fn thin_list<T: Copy>(values: &[T], every: usize, regular: usize) -> Vec<T> {
     let last = values.len().saturating_sub(1);
@@ -253,10 +263,11 @@ mod tests {
             for most in [512, 100, 33, 12, 2] {
                 let mut thinned = curve((0..count).map(|at| 1 + 8 * at));
                 let is_thinned = thin_curve(&mut thinned, most);
+                assert_eq!(thinned.mid.len(), count_thinned(usize::try_from(count).unwrap(), most));
                 assert_eq!(is_thinned, count > most as u64);
                 // Once more, as for a page of many runs.
                 thin_curve(&mut thinned, 7);
-                assert!(thinned.mid.len() <= most.min(7).max(2), "{count} {most}: {}", thinned.mid.len());
+                assert!(thinned.mid.len() <= most.clamp(2, 7), "{count} {most}: {}", thinned.mid.len());
                 #[allow(clippy::cast_precision_loss)]
                 let expected: Vec<Num> = steps(&thinned).iter().map(|step| Num(Some(*step as f64))).collect();
                 assert_eq!(thinned.mid, expected, "{count} {most}");
