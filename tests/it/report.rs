@@ -306,6 +306,23 @@ fn missing_data_is_named() {
     assert!(detail(&data, "nav/bare")["missing"].is_object());
 }
 
+/// A damaged file of one run hides no other, and is not taken for data that is not here.
+#[test]
+fn a_damaged_run_hides_no_other() {
+    let env = TestEnv::two_runs();
+    let md5 = env.run_in("repo", "md5sum", [format!("data/captures/{FIRST}/steps.parquet")]).ok().stdout;
+    let object = env.repo(format!(".dvc/cache/files/md5/{}/{}", &md5[..2], &md5[2..32]));
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "no parquet").unwrap();
+    let output = env.hook(["report", "-o", "../report.html"]).ok();
+    assert!(output.stderr.contains(&format!("the rows of {FIRST} cannot be read")), "{}", output.stderr);
+    assert!(!output.stderr.contains("not in this clone"), "{}", output.stderr);
+    let data = data_of(&fs::read_to_string(env.path("report.html")).unwrap());
+    assert_eq!(detail(&data, FIRST)["missing"]["command"], "capture-hook verify");
+    assert!(cell(&data, FIRST, "started").is_string() && cell(&data, FIRST, "reward").is_null());
+    assert!(cell(&data, PLUME, "reward").is_number());
+}
+
 /// The end of a shallow clone's history introduced nothing that is known: no run is said to come from it.
 #[test]
 fn a_shallow_clone_claims_no_commit() {
