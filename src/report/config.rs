@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::formats::json::JsonValue;
-use crate::history::compare::values_equal;
-use crate::history::run_groups::is_seed_key;
+use crate::history::run_groups::{comparable_text, is_seed_key};
 use crate::report::data::{ColumnData, ColumnValues, Num};
-use crate::report::table::Texts;
+use crate::report::texts::Texts;
 use crate::report::thin::{LeftOutParts, Limits};
 
 /// How many configuration columns are shown at first.
@@ -51,8 +50,9 @@ pub fn lay_out_config(configs: &[Option<Vec<(String, JsonValue)>>], limits: &Lim
     let mut data = ConfigData { rest: vec![Vec::new(); configs.len()], ..ConfigData::default() };
     let mut differing: Vec<(&str, KeyValues<'_>)> = Vec::new();
     for (key, values) in by_key {
-        let is_common = values.len() == known
-            && values.first().is_some_and(|(_, first)| values.iter().all(|(_, value)| values_equal(first, value)));
+        let mut texts = values.iter().map(|(_, value)| comparable_text(value));
+        let first = texts.next();
+        let is_common = values.len() == known && texts.all(|text| Some(text) == first);
         match values.first() {
             Some((_, value)) if is_common => {
                 if data.common.len() < MOST_COMMON {
@@ -132,10 +132,11 @@ fn make_column(key: &str, values: &KeyValues<'_>, runs: usize, limits: &Limits, 
                 value => write_json(value, limits.text, cut),
             };
             if let Some(place) = by_run.get_mut(*run) {
-                *place = Some(text);
+                // `1` and `1.0` are one value, and one text.
+                *place = Some((comparable_text(value), text));
             }
         }
-        (if is_text { "text" } else { "json" }, Texts::of_runs(by_run).into_values())
+        (if is_text { "text" } else { "json" }, Texts::by_key(by_run).into_values())
     };
     let group = if is_seed_key(key) { "seed" } else { "config" };
     ColumnData { id: format!("config:{title}"), title, kind, group, unit: None, shown: false, values }
@@ -223,21 +224,27 @@ mod tests {
     fn what_differs_is_a_column() {
         let data = lay_out(
             &[
-                r#"{"same": 1, "p": {"sigma": 2, "nan": NaN, "seed": 3}, "name": "é", "mixed": "1", "big": 9007199254740993}"#,
-                r#"{"same": 1.0, "p": {"sigma": 2.5, "seed": 4}, "name": "b", "mixed": 1, "big": 1}"#,
+                r#"{"same": 1, "p": {"sigma": 2, "nan": NaN, "seed": 3}, "name": "é", "mixed": "1", "list": [1, 2], "big": 9007199254740993}"#,
+                r#"{"same": 1.0, "p": {"sigma": 2.5, "seed": 4}, "name": "b", "mixed": 1, "list": [1.0, 2], "big": 1}"#,
+                r#"{"same": 1, "list": [2], "mixed": 1e0}"#,
             ],
             10_000,
         );
         assert_eq!(data.common, [("same".to_owned(), "1".to_owned())]);
-        assert_eq!(column(&data, "config:p.sigma"), ("number", "config", true, r#"{"numbers":[2,2.5]}"#.into()));
-        assert_eq!(column(&data, "config:p.nan"), ("number", "config", true, r#"{"numbers":["NaN",null]}"#.into()));
-        assert_eq!(column(&data, "config:p.seed"), ("number", "seed", false, r#"{"numbers":[3,4]}"#.into()));
-        let text = r#"{"texts":["é","b"],"codes":[0,1]}"#;
+        assert_eq!(column(&data, "config:p.sigma"), ("number", "config", true, r#"{"numbers":[2,2.5,null]}"#.into()));
+        assert_eq!(
+            column(&data, "config:p.nan"),
+            ("number", "config", true, r#"{"numbers":["NaN",null,null]}"#.into())
+        );
+        assert_eq!(column(&data, "config:p.seed"), ("number", "seed", false, r#"{"numbers":[3,4,null]}"#.into()));
+        let text = r#"{"texts":["é","b"],"codes":[0,1,-1]}"#;
         assert_eq!(column(&data, "config:name"), ("text", "config", true, text.into()));
-        let json = r#"{"texts":["\"1\"","1"],"codes":[0,1]}"#;
+        let json = r#"{"texts":["\"1\"","1"],"codes":[0,1,1]}"#;
         assert_eq!(column(&data, "config:mixed"), ("json", "config", true, json.into()));
+        let list = r#"{"texts":["[1, 2]","[2]"],"codes":[0,0,1]}"#;
+        assert_eq!(column(&data, "config:list"), ("json", "config", true, list.into()));
         // A float would lose the last digit.
-        let big = r#"{"texts":["9007199254740993","1"],"codes":[0,1]}"#;
+        let big = r#"{"texts":["9007199254740993","1"],"codes":[0,1,-1]}"#;
         assert_eq!(column(&data, "config:big"), ("json", "config", true, big.into()));
         assert!(data.rest.iter().all(Vec::is_empty) && data.left_out == 0);
     }

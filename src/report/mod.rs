@@ -35,4 +35,5 @@ pub mod page;
 pub mod rev_history;
 pub mod select;
 pub mod table;
+pub mod texts;
 pub mod thin;

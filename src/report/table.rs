@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::columnar::RunMetrics;
 use crate::report::data::{ColumnData, ColumnValues, Num};
 use crate::report::facts::RunFacts;
+use crate::report::texts::Texts;
 use crate::report::thin::{LeftOutParts, Limits};
 
 /// The largest integer up to which every integer is a float: 2⁵³.
@@ -21,46 +22,6 @@ pub struct TableRun {
     pub tag: Option<String>,
     /// Its data version.
     pub version: Option<String>,
-}
-
-/// Texts by run, each kept once.
-#[derive(Debug, Default)]
-pub struct Texts {
-    texts: Vec<String>,
-    codes: Vec<i64>,
-    known: HashMap<String, i64>,
-}
-
-impl Texts {
-    /// The texts of runs.
-    pub fn of_runs(texts: impl IntoIterator<Item = Option<String>>) -> Self {
-        let mut out = Self::default();
-        texts.into_iter().for_each(|text| out.push(text));
-        out
-    }
-
-    fn push(&mut self, text: Option<String>) {
-        let code = match text {
-            None => -1,
-            Some(text) => match self.known.get(&text) {
-                Some(code) => *code,
-                None => {
-                    // As many as there are runs at most.
-                    let code = i64::try_from(self.texts.len()).unwrap_or(-1);
-                    self.known.insert(text.clone(), code);
-                    self.texts.push(text);
-                    code
-                }
-            },
-        };
-        self.codes.push(code);
-    }
-
-    /// The values of a column.
-    #[must_use]
-    pub fn into_values(self) -> ColumnValues {
-        ColumnValues::Texts(self.texts, self.codes)
-    }
 }
 
 /// The columns; one of which no run has a value is left out.
