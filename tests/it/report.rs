@@ -100,6 +100,13 @@ fn each_run_is_as_the_history_has_it() {
     assert_eq!(sorted, EXPORTED);
     assert_eq!(data["title"], "Plume runs");
     assert_eq!(data["notes"], json!([]));
+    // They are all of one configuration, and of two experiments.
+    for (run, other) in [("nav/first", "nav/bare"), ("sweep/merged", "sweep/picked")] {
+        assert_eq!(data["runs"]["groups"][place(&data, run)], data["runs"]["groups"][place(&data, other)]);
+    }
+    let groups: std::collections::BTreeSet<i64> =
+        data["runs"]["groups"].as_array().unwrap().iter().map(|group| group.as_i64().unwrap()).collect();
+    assert_eq!(groups.into_iter().collect::<Vec<_>>(), [0, 1]);
     for (run, expected) in [
         ("nav/again", "Record nav/again again"),
         ("nav/amended", "Another message"),
