@@ -7,7 +7,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::env::{CommandOutput, copy_dir, run_command};
+use crate::env::{CommandOutput, TestEnv, copy_dir, run_command};
 use crate::tools;
 
 fn page() -> PathBuf {
@@ -48,6 +48,21 @@ fn a_wrong_type_is_found_in_each_script() {
         assert!(found.contains(&format!("js/{name}(")), "{name} is not checked:\n{found}");
     }
     assert_eq!(found.matches("TS2322").count(), scripts.len(), "{found}");
+}
+
+#[test]
+fn the_joined_script_of_a_report_can_be_parsed() {
+    let env = TestEnv::two_runs();
+    env.hook(["report", "-o", "../report.html"]).ok();
+    let report = fs::read_to_string(env.path("report.html")).unwrap();
+    let scripts: Vec<&str> =
+        report.split("<script>").skip(1).map(|rest| rest.split_once("</script>").unwrap().0).collect();
+    assert_eq!(scripts.len(), 2);
+    for (at, script) in scripts.iter().enumerate() {
+        let path = env.path(format!("script-{at}.js"));
+        fs::write(&path, script).unwrap();
+        run_command(Command::new(tools::node_bin().join("node")).arg("--check").arg(&path)).ok();
+    }
 }
 
 /// The files of a library are those that its authors published: the hashes are of the package on npm.

@@ -123,7 +123,7 @@ impl TestEnv {
     }
 
     /// A copy that lives as long as the process, and is not watched.
-    pub(super) fn kept(&self) -> Self {
+    pub fn kept(&self) -> Self {
         self.copy_to(&fixtures_dir())
     }
 

@@ -3,10 +3,17 @@
 import json
 import sys
 
+import altered
+import comparing
 import controls
+import hostile
+import states
+import table
+import views
 from harness import browser
 
-CHECKS = {name.removeprefix("check_"): check for module in (controls,) for name, check in vars(module).items()
+MODULES = (altered, comparing, controls, hostile, states, table, views)
+CHECKS = {name.removeprefix("check_"): check for module in MODULES for name, check in vars(module).items()
           if name.startswith("check_")}
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import axe_playwright_python
+from playwright.sync_api import Error as DriverError
 from playwright.sync_api import sync_playwright
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # WCAG 2.2's levels A and AA, and what axe's authors hold for good practice.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Milliseconds that an element may take to be there.
+PATIENCE = 20_000
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
 # Noted before any script of the page runs. The page's policy does not hold for it.
 NOTE_VIOLATIONS = """
@@ -50,11 +53,13 @@ class Watch:
             self.faults.append(f"request: {url[:200]}")
 
     def assert_quiet(self):
-        violations = self.page.evaluate("window.violations")
-        faults = self.faults + [f"policy: {violation}" for violation in violations]
-        ran = self.page.evaluate("window.ran")
-        if ran:
-            faults.append(f"a run's script ran {ran} times")
+        faults = list(self.faults)
+        try:
+            violations, ran = self.page.evaluate("[window.violations, window.ran]")
+            faults += [f"policy: {violation}" for violation in violations or ()]
+            faults += [f"a run's script ran {ran} times"] if ran else []
+        except DriverError as error:
+            faults.append(f"the page was left: {error}")
         assert not faults, "\n".join(faults)
 
 
@@ -70,12 +75,12 @@ def browser(chromium):
         started.close()
 
 
-def open_report(started, report, address="", viewport=None, colours="light", **context):
+def open_report(started, report, address="", viewport=None, colours="light", script="", **context):
     """A new page that shows the report, with its `Watch` as `page.watch`."""
     context = started.new_context(viewport=viewport or WIDE, color_scheme=colours, **context)
-    context.add_init_script(NOTE_VIOLATIONS)
+    context.add_init_script(NOTE_VIOLATIONS + script)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     page.watch = Watch(page, report)
     page.goto(Path(report).resolve().as_uri() + address)
     return page
