@@ -186,6 +186,7 @@ impl<'a> LineageReader<'a> {
             notes.push(format!("The newest {MOST_VERSIONS} of {} data versions are listed.", listed.len()));
         }
         let mut versions = Vec::new();
+        let tags_by_commit = self.rev_history.index_tags();
         let (mut has_more_tags, mut unknown) = (false, 0_usize);
         for change in listed.into_iter().take(MOST_VERSIONS) {
             let introduced: BTreeSet<usize> =
@@ -193,10 +194,7 @@ impl<'a> LineageReader<'a> {
             let is_known = self.rev_history.knows_change(self.project, change)?;
             unknown += usize::from(!is_known);
             let removed = change.removed.iter().filter(|run| is_all || places.contains_key(run));
-            let commit = &change.commit.id;
-            let of_all = self.rev_history.history.version_tag_at(commit).map(|tag| tag.tag.name.clone());
-            let of_runs = self.rev_history.history.tags_at(commit).into_iter().map(|tag| tag.tag.name.clone());
-            let mut tags: Vec<String> = of_all.into_iter().chain(of_runs).collect();
+            let mut tags: Vec<&str> = tags_by_commit.get(&change.commit.id).cloned().unwrap_or_default();
             has_more_tags |= tags.len() > MOST_NAMES;
             tags.truncate(MOST_NAMES);
             versions.push(HistoryData {
@@ -207,7 +205,7 @@ impl<'a> LineageReader<'a> {
                 removed: removed.take(MOST_NAMES).map(ToString::to_string).collect(),
                 removed_count: change.removed.len(),
                 is_merge: change.commit.parents.len() > 1,
-                tags: tags.into_iter().map(|tag| self.cut.cut_text(&tag, Limits::NAME)).collect(),
+                tags: tags.into_iter().map(|tag| self.cut.cut_text(tag, Limits::NAME)).collect(),
             });
         }
         if has_more_tags {

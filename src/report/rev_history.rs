@@ -4,7 +4,7 @@
 //! A file list that this clone lacks is fetched if the remote is a directory, else made again from a neighbouring one, as far
 //! as that can be verified.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::dvc::hash::DataVersion;
 use crate::git::{CommitRange, Oid};
@@ -139,6 +139,19 @@ impl RevHistory {
         let mut tags = self.history.tags_of(run);
         tags.retain(|tag| tag.tag.commit.as_ref().is_some_and(|commit| self.has_commit(commit)));
         tags
+    }
+
+    /// The names of the tags of each commit: the one that stands for all its runs first, then those of runs.
+    #[must_use]
+    pub fn index_tags(&self) -> HashMap<&Oid, Vec<&str>> {
+        let of_all = self.history.version_tags.iter().map(|tag| &tag.tag);
+        let mut by_commit: HashMap<&Oid, Vec<&str>> = HashMap::new();
+        for tag in of_all.chain(self.history.tags.iter().map(|tag| &tag.tag)) {
+            if let Some(commit) = &tag.commit {
+                by_commit.entry(commit).or_default().push(&tag.name);
+            }
+        }
+        by_commit
     }
 
     /// Whether a checkout of HEAD holds this version of a run.
