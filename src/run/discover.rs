@@ -16,6 +16,7 @@ use crate::run::include::IncludePatterns;
 use crate::run::layout::{EPISODES, RUN_JSON, RunLayout, STEPS};
 use crate::run::meta::RunMeta;
 use crate::support::fs::{At, FsError, has_same_bytes};
+use crate::support::parallel;
 
 /// A run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +81,16 @@ pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
     let (dirs, unreadable) = run_directories(results_dir)?;
     let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };
     let mut found = DiscoveredRuns { runs: Vec::new(), left_out: unreadable.into_iter().map(cannot_list).collect() };
+    let mut named = Vec::with_capacity(dirs.len());
     for dir in dirs {
         if dir.strip_prefix(results_dir).is_ok_and(|name| name.to_str().is_none()) {
             let why = "its name is not UTF-8, so no file can name it; give the directory another name".into();
             found.left_out.push(LeftOut { path: dir, why });
         } else {
-            found.runs.push(RunDir::read(&dir));
+            named.push(dir);
         }
     }
+    found.runs = parallel::map(&named, |dir| RunDir::read(dir));
     Ok(found)
 }
 
