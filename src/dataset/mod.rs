@@ -15,4 +15,5 @@ pub mod native;
 pub mod record;
 pub mod runs;
 pub mod stage;
+pub mod verified;
 pub mod verify;

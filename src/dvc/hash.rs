@@ -28,6 +28,12 @@ impl DvcHash {
         Self(digest)
     }
 
+    /// The 16 bytes.
+    #[must_use]
+    pub fn to_digest(self) -> [u8; 16] {
+        self.0
+    }
+
     /// The name written in 32 lower-case hex digits.
     #[must_use]
     pub fn from_hex(hex: &[u8]) -> Option<Self> {

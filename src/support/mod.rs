@@ -28,6 +28,7 @@ pub mod process;
 pub mod progress;
 pub mod prompts;
 mod replace;
+pub mod stamp;
 pub mod stderr_events;
 pub mod text;
 pub mod this_process;
