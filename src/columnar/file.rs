@@ -7,12 +7,13 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Cursor, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
@@ -22,6 +23,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 
 use crate::columnar::ColumnarError;
+use crate::columnar::file_parts::FileParts;
 use crate::support::fs;
 
 /// Files up to this size, in bytes, are read at once.
@@ -30,10 +32,11 @@ const SMALL_FILE: u64 = 256 << 10;
 /// 8192 rows, like the batches of the scan.
 const BATCH_ROWS: usize = 8192;
 
-/// An open file.
+/// An open file, or some row groups of it.
 pub(super) struct ParquetFile {
     source: Arc<FileBytes>,
     metadata: Arc<ParquetMetaData>,
+    groups: Range<usize>,
 }
 
 impl ParquetFile {
@@ -53,8 +56,23 @@ impl ParquetFile {
         } else {
             FileBytes::Disk(file)
         };
+        Self::of_source(source)
+    }
+
+    fn of_source(source: FileBytes) -> Result<Self> {
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&source)?;
-        Ok(Self { source: Arc::new(source), metadata: Arc::new(metadata) })
+        let groups = 0..metadata.num_row_groups();
+        Ok(Self { source: Arc::new(source), metadata: Arc::new(metadata), groups })
+    }
+
+    /// A file whose bytes are in memory.
+    pub(super) fn of_bytes(bytes: Bytes) -> Result<Self> {
+        Self::of_source(FileBytes::Memory(bytes))
+    }
+
+    /// One row group of a file with this footer, of which these parts are in memory.
+    pub(super) fn of_group(parts: FileParts, metadata: Arc<ParquetMetaData>, group: usize) -> Self {
+        Self { source: Arc::new(FileBytes::Parts(parts)), metadata, groups: group..group + 1 }
     }
 
     /// The footer.
@@ -67,24 +85,33 @@ impl ParquetFile {
         let schema = self.metadata.file_metadata().schema_descr();
         let mask = ProjectionMask::columns(schema, names);
         let levels = parquet_to_arrow_field_levels(schema, mask, None)?;
-        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &self, BATCH_ROWS, None)
+        self.read_levels(&levels, BATCH_ROWS)
+    }
+
+    /// Reads the columns of these levels, in batches of so many rows.
+    pub(super) fn read_levels(self, levels: &FieldLevels, batch_rows: usize) -> Result<ParquetRecordBatchReader> {
+        ParquetRecordBatchReader::try_new_with_row_groups(levels, &self, batch_rows, None)
+    }
+
+    fn selected_groups(&self) -> &[RowGroupMetaData] {
+        self.metadata.row_groups().get(self.groups.clone()).unwrap_or_default()
     }
 }
 
 impl RowGroups for ParquetFile {
     fn num_rows(&self) -> usize {
-        let rows = self.metadata.row_groups().iter().map(RowGroupMetaData::num_rows);
+        let rows = self.selected_groups().iter().map(RowGroupMetaData::num_rows);
         // A footer that counts less than nothing has no rows; the pages say the same or are an error.
         rows.map(|rows| usize::try_from(rows).unwrap_or(0)).fold(0, usize::saturating_add)
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let (source, metadata) = (Arc::clone(&self.source), Arc::clone(&self.metadata));
-        Ok(Box::new(ColumnPages { source, metadata, column, next_group: 0 }))
+        Ok(Box::new(ColumnPages { source, metadata, column, groups: self.groups.clone() }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.metadata.row_groups().iter())
+        Box::new(self.selected_groups().iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
@@ -97,7 +124,7 @@ struct ColumnPages {
     source: Arc<FileBytes>,
     metadata: Arc<ParquetMetaData>,
     column: usize,
-    next_group: usize,
+    groups: Range<usize>,
 }
 
 impl PageIterator for ColumnPages {}
@@ -106,8 +133,7 @@ impl Iterator for ColumnPages {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let group = self.metadata.row_groups().get(self.next_group)?;
-        self.next_group += 1;
+        let group = self.metadata.row_groups().get(self.groups.next()?)?;
         Some(open_pages(&self.source, group, self.column))
     }
 }
@@ -193,9 +219,10 @@ fn decompress(page: &Bytes, levels: usize) -> Result<Bytes> {
     Ok(out.into())
 }
 
-/// A file's bytes: those of a small one are in memory.
+/// A file's bytes: those of a small one are in memory, or the parts that are needed.
 enum FileBytes {
     Memory(Bytes),
+    Parts(FileParts),
     Disk(File),
 }
 
@@ -203,6 +230,7 @@ impl Length for FileBytes {
     fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Parts(parts) => parts.file_bytes(),
             Self::Disk(file) => Length::len(file),
         }
     }
@@ -214,6 +242,7 @@ impl ChunkReader for FileBytes {
     fn get_read(&self, start: u64) -> Result<Self::T> {
         match self {
             Self::Memory(bytes) => Ok(Box::new(ChunkReader::get_read(bytes, start)?)),
+            Self::Parts(parts) => Ok(Box::new(parts.bytes_from(start)?.reader())),
             Self::Disk(file) => Ok(Box::new(ChunkReader::get_read(file, start)?)),
         }
     }
@@ -225,6 +254,11 @@ impl ChunkReader for FileBytes {
                 let end = start.checked_add(length as u64).filter(|end| *end <= bytes.len() as u64);
                 end.ok_or_else(|| ParquetError::EOF("the file ends within a page".into()))?;
                 ChunkReader::get_bytes(bytes, start, length)
+            }
+            Self::Parts(parts) => {
+                let part = parts.bytes_from(start)?;
+                part.len().checked_sub(length).ok_or_else(|| ParquetError::EOF("a part ends within a page".into()))?;
+                Ok(part.slice(..length))
             }
             Self::Disk(file) => ChunkReader::get_bytes(file, start, length),
         }

@@ -78,7 +78,8 @@ impl FigureSet {
 
 /// The episode column that says whether an episode succeeded.
 pub(super) const SUCCESS: &str = "success";
-const TOTAL_REWARD: &str = "total_reward";
+/// The episode column of the sum of rewards.
+pub const TOTAL_REWARD: &str = "total_reward";
 
 /// The columns of episode rows that metrics need; all of one length.
 #[derive(Debug, Clone, Copy)]

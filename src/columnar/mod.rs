@@ -16,6 +16,7 @@ mod chunk;
 mod compare;
 mod compress;
 mod file;
+mod file_parts;
 mod footer;
 pub mod metrics;
 pub mod metrics_rows;
@@ -29,18 +30,25 @@ pub mod read;
 mod runs;
 mod schema;
 mod sink;
+mod table_files;
+mod table_reader;
 pub mod write;
 
 pub use compare::same_rows;
-pub use metrics::{DeclaredMetric, EpisodeColumns, FigureSet, MetricsCollector, PlumeGrid, RunMetrics};
+pub use metrics::{DeclaredMetric, EpisodeColumns, FigureSet, MetricsCollector, PlumeGrid, RunMetrics, TOTAL_REWARD};
 pub use metrics_rows::MetricsSink;
 pub use planned::PlannedColumn;
 pub use plot_actions::ActionShares;
 pub use plot_curves::{BandCurve, LineCurve, QuartileBand};
 pub use plot_data::{PlotCollector, PlotData, PlotEpisode, StepColumns};
 pub use plot_paths::{AgentPath, CellVisits, PathAxis};
-pub use read::{RunDetails, count_parquet_rows, read_latest_ts, read_plot_data, read_run_details, read_run_metrics};
+pub use read::{
+    RunDetails, count_parquet_rows, read_latest_ts, read_metrics_of_bytes, read_plot_data, read_run_details,
+    read_run_metrics,
+};
 pub use sink::ParquetSink;
+pub use table_files::{RunTable, TableError, TableFile, TextLayout};
+pub use table_reader::{TableReader, read_numbers};
 pub use write::{EpisodesFile, StepsFile};
 
 /// A parquet file that cannot be written or read.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::statistics::Statistics;
 
@@ -17,6 +18,7 @@ use crate::columnar::metrics_rows::count_steps;
 use crate::columnar::planned::PlannedColumn;
 use crate::columnar::plot_data::{PlotCollector, PlotData, StepColumns};
 use crate::columnar::schema::SCHEMA_KEY;
+use crate::run::layout::EPISODES_PARQUET;
 use crate::run::schema::RunSchema;
 
 /// Returns the number of rows of a parquet file, from its footer alone.
@@ -27,10 +29,22 @@ pub fn count_parquet_rows(path: &Path) -> Result<u64, ColumnarError> {
 
 /// Returns the metrics of a run, from its `episodes.parquet` and, for the number of steps, its `steps.parquet`.
 pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, ColumnarError> {
-    let path = episodes;
-    let file = ParquetFile::open(path)?;
+    let file = ParquetFile::open(episodes)?;
+    let schema = read_file_schema(&file, episodes)?;
+    let metrics = collect_metrics(file, &schema, episodes)?;
+    Ok(metrics.finish(count_parquet_steps(steps, &schema)?))
+}
+
+/// Returns the metrics of a run of so many steps, from the bytes of its `episodes.parquet`.
+pub fn read_metrics_of_bytes(episodes: Bytes, steps: u64) -> Result<RunMetrics, ColumnarError> {
+    let path = Path::new(EPISODES_PARQUET);
+    let file = ParquetFile::of_bytes(episodes).map_err(|e| unreadable_file(path, e))?;
     let schema = read_file_schema(&file, path)?;
-    let mut metrics = MetricsCollector::new(&schema);
+    Ok(collect_metrics(file, &schema, path)?.finish(steps))
+}
+
+fn collect_metrics(file: ParquetFile, schema: &RunSchema, path: &Path) -> Result<MetricsCollector, ColumnarError> {
+    let mut metrics = MetricsCollector::new(schema);
     for batch in open_batches(file, path, &["terminated", "total_steps"], metrics.columns())? {
         let batch = BatchColumns { batch: batch.map_err(|e| unreadable_file(path, e))?, path };
         metrics.add_episodes(EpisodeColumns {
@@ -39,7 +53,7 @@ pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, Col
             numbers: &batch.numbers(metrics.columns())?,
         });
     }
-    Ok(metrics.finish(count_parquet_steps(steps, &schema)?))
+    Ok(metrics)
 }
 
 /// Returns the number of steps in a run's `steps.parquet`: from its footer, if every row is a step.
