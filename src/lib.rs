@@ -16,6 +16,7 @@ pub mod git;
 pub mod history;
 pub mod ingest;
 pub mod inspect;
+pub mod load;
 pub mod manifest;
 pub mod project;
 pub mod record;

@@ -205,6 +205,36 @@ pub fn fetch_runs(
 ) -> Result<bool, GetError> {
     // A command line with more folders than this can be longer than the system allows.
     const MOST_FOLDERS: usize = 500;
+    fetch_missing(dvc, version, runs, |incomplete, _| {
+        let is_few = incomplete.len() <= MOST_FOLDERS;
+        let folders: Vec<String> = incomplete.iter().filter(|_| is_few).map(|run| run.key.to_string()).collect();
+        dvc.fetch_objects(version, &folders, progress)
+    })
+}
+
+/// The same of these files of the runs alone.
+pub fn fetch_files(
+    dvc: &DvcProject<'_>,
+    version: DataVersion,
+    runs: &[RunFiles],
+    progress: &dyn Progress,
+) -> Result<bool, GetError> {
+    // A path has 4096 bytes at most, and a command line some two million.
+    const MOST_FILES: usize = 400;
+    fetch_missing(dvc, version, runs, |_, missing| {
+        let paths: Vec<String> = missing.iter().map(|entry| entry.relpath.clone()).collect();
+        paths.chunks(MOST_FILES).try_for_each(|paths| dvc.fetch_objects(version, paths, progress))
+    })
+}
+
+/// Fetches what the cache lacks: from a directory natively, else by `fetch_by_dvc`, which gets the runs that lack a file, and
+/// these files.
+fn fetch_missing(
+    dvc: &DvcProject<'_>,
+    version: DataVersion,
+    runs: &[RunFiles],
+    fetch_by_dvc: impl FnOnce(&[&RunFiles], &[FileEntry]) -> Result<(), ProgramError>,
+) -> Result<bool, GetError> {
     let cache = dvc.cache();
     let lacks = |entry: &&FileEntry| !cache.has_object(entry.md5);
     let incomplete: Vec<&RunFiles> = runs.iter().filter(|run| run.entries.iter().any(|entry| lacks(&entry))).collect();
@@ -227,9 +257,7 @@ pub fn fetch_runs(
             cache.insert_verified(entry.md5, &remote.object_path(entry.md5))?;
         }
     } else {
-        let is_few = incomplete.len() <= MOST_FOLDERS;
-        let folders: Vec<String> = incomplete.iter().filter(|_| is_few).map(|run| run.key.to_string()).collect();
-        dvc.fetch_objects(version, &folders, progress)?;
+        fetch_by_dvc(&incomplete, &missing_first)?;
     }
     for run in incomplete {
         let files: Vec<String> = run.entries.iter().filter(lacks).map(|entry| entry.relpath.clone()).collect();

@@ -145,7 +145,7 @@ pub fn read_verdict(manifest: Option<&JsonValue>, index: Option<&JsonValue>) -> 
 }
 
 /// The verdict in a manifest: ours names codes, the first recorder's says only whether both streams are well.
-fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
+pub(crate) fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
     let names = |field: &str| -> Vec<String> {
         // A manifest without the list, such as the first recorder's, names no codes.
         let items = validation.get(field).and_then(JsonValue::as_array).unwrap_or_default();
@@ -163,7 +163,7 @@ fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
 }
 
 /// The seeds in a manifest's `seed_summary`.
-pub(super) fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
+pub(crate) fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
     let number = |field: &str| value.get(field).and_then(JsonValue::as_i64);
     Some(SeedSummary {
         unique_count: u64::try_from(number("unique_count")?).ok()?,

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("project", 7),
     ("history", 8),
     ("setup", 8),
+    ("load", 9),
     ("sync", 9),
     ("inspect", 10),
     ("commit", 10),
