@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CaptureHookError", "InvalidRunError", "RunNotFoundError", "RunIOError", "RunUsageError"]
+__all__ = [
+    "CaptureHookError",
+    "DatasetError",
+    "InvalidRunError",
+    "RunIOError",
+    "RunNotFoundError",
+    "RunUsageError",
+    "UnknownRunError",
+]
 
 
 class CaptureHookError(Exception):
@@ -36,6 +44,15 @@ class InvalidRunError(CaptureHookError, ValueError):
 
 class RunNotFoundError(CaptureHookError, FileNotFoundError):
     """No such run."""
+
+
+class UnknownRunError(RunNotFoundError, KeyError):
+    """No run or experiment of a dataset has this name; the hints name those that are spelled alike."""
+
+
+class DatasetError(CaptureHookError, OSError):
+    """Data of a dataset that cannot be read: damaged (``code`` is ``data_damaged``), or neither in this clone nor on the remote.
+    The message names the file, the hints what to type."""
 
 
 class RunIOError(CaptureHookError, OSError):

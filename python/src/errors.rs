@@ -2,6 +2,7 @@
 //! Messages are escaped for terminals.
 
 use capture_hook::error::{Error, ExitKind};
+use capture_hook::load::LoadError;
 use capture_hook::support::visible::escape_control;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -18,6 +19,25 @@ pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
         (ExitKind::Io, _) => "RunIOError",
         (ExitKind::Setup | ExitKind::Program, _) => "CaptureHookError",
     };
+    // If the exception itself cannot be made, that failure is raised instead.
+    new_exception(py, class, &message_of(&error), error.code(), error.hints()).unwrap_or_else(|error| error)
+}
+
+/// Converts an error of reading a dataset: what data it lacks, or is damaged, is no fault of a run.
+pub fn load_exception(py: Python<'_>, error: LoadError) -> PyErr {
+    let is_of_data = !matches!(&error, LoadError::Project(_) | LoadError::Revision(_) | LoadError::Interrupted);
+    let error = Error::from(error);
+    let class = match (error.exit_kind(), error.code()) {
+        (_, "no_such_run") => "UnknownRunError",
+        (_, "ambiguous_run") | (ExitKind::Usage, _) => "RunUsageError",
+        _ if is_of_data => "DatasetError",
+        _ => return to_exception(py, error),
+    };
+    new_exception(py, class, &message_of(&error), error.code(), error.hints()).unwrap_or_else(|error| error)
+}
+
+/// An error's message with its causes.
+fn message_of(error: &Error) -> String {
     let mut message = error.to_string();
     for cause in error.cause_messages() {
         // A cause that the message quotes already is not repeated.
@@ -26,8 +46,7 @@ pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
             message.push_str(&cause);
         }
     }
-    // If the exception itself cannot be made, that failure is raised instead.
-    new_exception(py, class, &message, error.code(), error.hints()).unwrap_or_else(|error| error)
+    message
 }
 
 /// Makes the exception for an invalid run, with its report.

@@ -5,6 +5,8 @@
 
 use pyo3::prelude::*;
 
+mod columns;
+mod dataset;
 mod encode;
 mod episodes;
 mod errors;
@@ -12,7 +14,9 @@ mod ingest;
 mod place;
 mod recorder;
 mod report;
+mod run_facts;
 mod tables;
+mod waiting;
 
 /// The native half of capture_hook.
 #[pymodule]
@@ -27,5 +31,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tables::ArrowTable>()?;
     module.add_function(wrap_pyfunction!(tables::load_steps, module)?)?;
     module.add_function(wrap_pyfunction!(tables::load_episodes, module)?)?;
+    module.add_class::<dataset::DatasetVersion>()?;
+    module.add_class::<dataset::RunRows>()?;
+    waiting::note_main_thread(module.py())?;
     Ok(())
 }

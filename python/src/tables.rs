@@ -23,6 +23,7 @@ use capture_hook::run::meta::RunMeta;
 use capture_hook::run::rows::{ColumnValues, EpisodeRows, NullableColumn, StepRows, TextColumn, Values};
 use capture_hook::run::schema::{Column, ColumnType, RunSchema, SchemaVersion, TableColumn, TableSource};
 use capture_hook::support::progress::NoProgress;
+use capture_hook::support::visible::escape_control;
 use capture_hook::validate;
 use capture_hook::validate::{Code, RowSink, SinkError};
 use pyo3::exceptions::PyRuntimeError;
@@ -43,6 +44,13 @@ use crate::report::{describe_invalid, to_python};
 pub struct ArrowTable {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
+}
+
+impl ArrowTable {
+    /// A table of one batch.
+    pub fn of_batch(batch: RecordBatch) -> Self {
+        Self { schema: batch.schema(), batches: vec![batch] }
+    }
 }
 
 #[pymethods]
@@ -70,7 +78,13 @@ impl ArrowTable {
     }
 
     fn __repr__(&self) -> String {
-        format!("<ArrowTable: {} rows, {}>", self.num_rows(), self.column_names().join(", "))
+        // More names would not be read; and they can be a stranger's.
+        const MOST: usize = 20;
+        let mut names: Vec<String> = self.column_names().iter().take(MOST).map(escape_control).collect();
+        if self.num_columns() > MOST {
+            names.push(format!("and {} more", self.num_columns() - MOST));
+        }
+        format!("<ArrowTable: {} rows, {}>", self.num_rows(), names.join(", "))
     }
 
     /// The schema, as a capsule of the Arrow C data interface.
@@ -372,6 +386,7 @@ fn text_array(texts: &TextColumn) -> ArrayRef {
     Arc::new((0..texts.len()).map(text).collect::<StringArray>())
 }
 
-fn arrow_failure(error: ArrowError) -> PyErr {
+/// An error of Arrow as an exception.
+pub fn arrow_failure(error: ArrowError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }
