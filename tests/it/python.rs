@@ -123,6 +123,26 @@ fn tables_reach_arrow_libraries_without_a_copy() {
 }
 
 #[test]
+fn a_dataset_is_read_as_any_revision_has_it() {
+    pytest_with_dvc("test_dataset.py");
+}
+
+#[test]
+fn a_dataset_gives_out_the_committed_bytes_alone() {
+    pytest_with_dvc("test_dataset_bytes.py");
+}
+
+#[test]
+fn rows_of_a_dataset_reach_every_reader() {
+    pytest_with_dvc("test_dataset_readers.py");
+}
+
+#[test]
+fn the_page_about_notebooks_runs() {
+    pytest_with_dvc("test_dataset_docs.py");
+}
+
+#[test]
 fn ingest_gives_the_commands_bytes() {
     pytest("test_ingest.py");
 }
@@ -174,6 +194,12 @@ fn pytest(file: &str) {
     run_pytest(python, site, file);
 }
 
+/// Runs one file of `python/tests` on the installed package, with DVC.
+fn pytest_with_dvc(file: &str) {
+    let (python, site) = installed();
+    run_pytest_with(python, site, file, Some(&tools::dvc_bin()));
+}
+
 /// Gives a test a `python` that has this package, Gymnasium and PettingZoo, a `pip` that fails if what it is to install is not
 /// there, and a checkout of the package beside the repository.
 pub fn give_environments(env: &mut TestEnv) {
@@ -207,6 +233,13 @@ fn pytest_with_environments(file: &str) {
 }
 
 fn run_pytest(python: &Path, site: &Path, file: &str) {
+    run_pytest_with(python, site, file, None);
+}
+
+/// The same, with the programs of a directory before the others.
+fn run_pytest_with(python: &Path, site: &Path, file: &str, programs: Option<&Path>) {
+    let mut path: Vec<PathBuf> = programs.into_iter().map(Path::to_path_buf).collect();
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let temp = tempfile::Builder::new().prefix("capture-hook-py-").tempdir().unwrap();
     let mut command = Command::new(python);
     command
@@ -216,7 +249,7 @@ fn run_pytest(python: &Path, site: &Path, file: &str) {
         .arg(root().join("python/tests").join(file))
         .current_dir(temp.path())
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PATH", std::env::join_paths(path).unwrap())
         .env("HOME", temp.path())
         .env("LC_ALL", "C.UTF-8")
         .env("PYTHONPATH", site)
