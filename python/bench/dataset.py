@@ -3,7 +3,7 @@
     python dataset.py [--bin BIN] [--runs 3000] [--files 12] [--episodes 200] [--steps 500] [--rounds 7] [--work DIR]
 
 `--runs` small runs are committed one by one, as the hooks would have done it, and `--files` long ones in an experiment of their
-own. Both ways of reading take turns, and the figure is the median of the rounds, warm. Exits with 1 if `runs()` takes more
+own. Both readings take turns, and the figure is the median of the rounds, warm. Exits with 1 if `runs()` takes more
 than half a second, or `steps()` more than 10 % longer than the reader's own scan. Needs pyarrow and Polars beside capture_hook.
 """
 
@@ -64,19 +64,19 @@ def add_experiment(repo: Path, history: ModuleType, run: Callable[..., str], bin
     run("git", "commit", "-qam", f"Capture the runs of wide\n\n{trailers}")
 
 
-def measure(rounds: int, ways: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """Each way's median of wall time, in seconds; they take turns, and must read as many rows."""
-    walls: dict[str, list[float]] = {name: [] for name in ways}
+def measure(rounds: int, readings: dict[str, Callable[[], int]]) -> dict[str, float]:
+    """Each reading's median of wall time, in seconds; they take turns, and must read as many rows."""
+    walls: dict[str, list[float]] = {name: [] for name in readings}
     rows = set()
     for at in range(rounds + 1):
-        for name, way in ways.items():
+        for name, read in readings.items():
             started = time.perf_counter()
-            rows.add(way())
+            rows.add(read())
             # The first round only warms the caches.
             if at:
                 walls[name].append(time.perf_counter() - started)
     if len(rows) != 1:
-        sys.exit(f"the ways read {rows} rows")
+        sys.exit(f"they read {rows} rows")
     return {name: statistics.median(wall) for name, wall in walls.items()}
 
 
@@ -119,12 +119,12 @@ def main() -> int:
     wide, small = sorted((repo / "data/captures/wide").glob("*/steps.parquet")), sorted((repo / "data/captures/long").glob("*/steps.parquet"))
     for experiment, files in [("wide", wide), ("long", small)]:
         rows = dataset.steps(experiment)
-        ways = {
+        readings = {
             "pyarrow": (lambda: pyarrow.table(rows).num_rows, lambda: pyarrow.dataset.dataset(files).to_table().num_rows),
             "polars": (lambda: polars.DataFrame(rows).height, lambda: polars.scan_parquet(files).collect().height),
         }
         print(f"{rows.num_rows:,} steps of {len(files)} files")
-        for reader, (ours, own) in ways.items():
+        for reader, (ours, own) in readings.items():
             medians = measure(args.rounds, {"steps()": ours, "own": own})
             ratio = medians["steps()"] / medians["own"]
             print(f"  {reader:8} steps() {medians['steps()']:.3f} s, its own scan {medians['own']:.3f} s: {ratio:.2f} times")

@@ -60,7 +60,7 @@ class Dataset:
     The revision is fixed when the object is made: later commits do not change what it gives. Bytes come from DVC's cache, from
     the workspace if they are the same there, else from the remote, into the cache. Each file is verified before any of it
     is given out, against the hash that was committed. What was verified is remembered in git's directory
-    (``.git/capture-hook``) as long as nobody writes the file; that memory may be removed at any time.
+    (``.git/capture-hook``) until the file is written; that memory may be removed at any time.
 
     The GIL is released while files are read, and Ctrl-C works. An object can be used by several threads and in a forked
     child.
@@ -269,7 +269,7 @@ class DatasetRun:
     def config(self) -> dict[str, Any]:
         """``env_config``: how the environment was configured."""
         config = self._read()["config"]
-        # Anew each time, so that nobody changes what others read.
+        # Anew each time, so that no caller changes what another one reads.
         return {} if config is None else dict(json.loads(config))
 
     @property

@@ -170,8 +170,8 @@ impl DatasetVersion {
 /// into memory can be worked on. Every reader begins anew, so the object can be used again. Two threads or more read and
 /// decompress a few row groups ahead; the GIL is not held.
 ///
-/// Every file is verified before its first row is given out. An error while rows are read, such as a file that somebody
-/// writes into meanwhile, is raised by the reader as its own exception, with the message.
+/// Every file is verified before its first row is given out. An error while rows are read, such as a file that is
+/// written meanwhile, is raised by the reader as its own exception, with the message.
 #[pyclass(module = "capture_hook", frozen)]
 pub struct RunRows {
     loaded: Arc<LoadedVersion>,

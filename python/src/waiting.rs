@@ -44,7 +44,7 @@ pub fn wait_for<T: Send + 'static>(
     let (sender, receiver) = sync_channel(1);
     let flag = Arc::clone(&is_cancelled);
     std::thread::spawn(move || {
-        // After an interrupt nobody takes it.
+        // After an interrupt it is not taken.
         let _ = sender.send(work(&flag));
     });
     let receiver = Mutex::new(receiver);
@@ -86,13 +86,14 @@ pub struct TerminalReporter {
 
 impl TerminalReporter {
     /// For this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the module's `Reporter`")]
     pub fn new() -> Self {
         Self { is_terminal: std::io::stderr().is_terminal() }
     }
 
     fn show(&self, line: &str) {
         if self.is_terminal {
-            // A terminal that is gone is nobody's loss.
+            // A terminal that is gone shows nothing.
             let _ = writeln!(std::io::stderr(), "capture-hook: {}", escape_control(line));
         }
     }

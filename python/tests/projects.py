@@ -93,7 +93,7 @@ def remove_run(repo: Path, key: str) -> None:
     (repo / "dvc.lock").write_text(text.replace(old, new))
     git(repo, "add", "dvc.lock")
     git(repo, "-c", "capture-hook.allowLoss=true", "commit", "-q", "--no-verify", "-m", f"Remove {key}")
-    # The hooks have done it, if nothing is in their way.
+    # The hooks have done it, unless a local change stopped them.
     shutil.rmtree(repo / "data/captures" / key, ignore_errors=True)
 
 

@@ -31,7 +31,7 @@ COLUMNS = {"reward": {"dtype": "float64"}, "x": {"dtype": "float32", "unit": "m"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """Runs of several experiments, in four commits: `spring/s1` comes, a column is added, `nav/r1` changes, `nav/r2` goes."""
+    """Runs of several experiments, in four commits: `spring/s1` comes, a column is added, `nav/r1` changes, `nav/r2` is removed."""
     repo = new_project(tmp_path_factory.mktemp("project"))
     record_run(repo, "nav/r1", config={"sigma": 12, "grid": [8, 8], "wind": {"on": True}})
     record_run(repo, "nav/r2", seed=50, config={"sigma": 12.5, "name": "a", "wind": {"on": False}})

@@ -47,7 +47,7 @@ pub use read::{
     read_run_metrics,
 };
 pub use sink::ParquetSink;
-pub use table_files::{RunTable, TableError, TableFile, TextLayout};
+pub use table_files::{RunTable, TableError, TableFile, TextLayout, TwoTypes};
 pub use table_reader::{TableReader, read_numbers};
 pub use write::{EpisodesFile, StepsFile};
 

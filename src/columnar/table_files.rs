@@ -25,23 +25,23 @@ pub const EXPERIMENT_COLUMN: &str = "experiment";
 /// The column that names the run of a row.
 pub const RUN_ID_COLUMN: &str = "run_id";
 
+/// A column that two runs have of different types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwoTypes {
+    /// The column.
+    pub column: String,
+    /// The first run that has it, and its type there.
+    pub a: (RunKey, String),
+    /// A run that has it of another type, and that type.
+    pub b: (RunKey, String),
+}
+
 /// Files that cannot be read as one table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// A column has two types.
-    #[error("the column {} is {a_type} in {a} and {b_type} in {b}", column.escape_debug())]
-    Disagreement {
-        /// The column.
-        column: String,
-        /// The first run that has it.
-        a: RunKey,
-        /// Its type there.
-        a_type: String,
-        /// A run that has it of another type.
-        b: RunKey,
-        /// Its type there.
-        b_type: String,
-    },
+    #[error("the column {} is {} in {} and {} in {}", .0.column.escape_debug(), .0.a.1, .0.a.0, .0.b.1, .0.b.0)]
+    Disagreement(Box<TwoTypes>),
     /// No run has the column.
     #[error("no run has a column {}", column.escape_debug())]
     NoColumn {
@@ -75,9 +75,9 @@ pub enum TableError {
 impl Explain for TableError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::Disagreement { column, .. } => Usage.code("columns_disagree").hint(format!(
+            Self::Disagreement(types) => Usage.code("columns_disagree").hint(format!(
                 "name the runs, or the columns, that belong together; leave out {}",
-                column.escape_debug()
+                types.column.escape_debug()
             )),
             Self::NoColumn { near, .. } => {
                 let names: Vec<String> = near.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
@@ -151,7 +151,7 @@ impl RunTable {
     pub fn open(files: Vec<TableFile>, columns: Option<&[String]>) -> Result<Self, TableError> {
         // Some 8 KiB each.
         const MOST_FOOTERS: usize = 8192;
-        let footers = parallel::map(&files, |file| read_footer(file));
+        let footers = parallel::map(&files, read_footer);
         let mut layouts: Vec<(SchemaRef, RunKey)> = Vec::new();
         let mut drafts = Vec::with_capacity(files.len());
         let keep = files.len() <= MOST_FOOTERS;
@@ -296,12 +296,13 @@ fn unite_columns(layouts: &[(SchemaRef, RunKey)], columns: Option<&[String]>) ->
                 united.push((Arc::clone(field), at));
                 continue;
             };
-            let merged = merge_types(known.data_type(), field.data_type()).ok_or_else(|| TableError::Disagreement {
-                column: field.name().clone(),
-                a: layouts.get(*first).map_or_else(|| run.clone(), |(_, run)| run.clone()),
-                a_type: describe_type(known.data_type()),
-                b: run.clone(),
-                b_type: describe_type(field.data_type()),
+            let merged = merge_types(known.data_type(), field.data_type()).ok_or_else(|| {
+                let first = layouts.get(*first).map_or_else(|| run.clone(), |(_, run)| run.clone());
+                TableError::Disagreement(Box::new(TwoTypes {
+                    column: field.name().clone(),
+                    a: (first, describe_type(known.data_type())),
+                    b: (run.clone(), describe_type(field.data_type())),
+                }))
             })?;
             *known = Arc::new(Field::new(field.name(), merged, known.is_nullable() || field.is_nullable()));
         }

@@ -240,7 +240,7 @@ impl Shared {
             match sent {
                 Ok(source) => opened = Some((index, source)),
                 Err(error) => {
-                    // If nobody takes it, nobody needs to know.
+                    // A reader that was dropped does not take it.
                     let _ = sender.send(Err(error));
                 }
             }
@@ -296,7 +296,7 @@ impl GroupSource {
         if u64::try_from(facts.num_rows()).ok() != Some(rows as u64) {
             return Err(unreadable(planned, format!("a row group of {} rows has {rows}", facts.num_rows())));
         }
-        // If nobody takes it, nobody needs to know.
+        // A reader that was dropped does not take it.
         let _ = sender.send(Ok(None));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Which files were verified by their MD5 already, so that a file is read for that only once while nobody writes it.
+//! Which files were verified by their MD5 already, so that a file is read for that only once until it is written.
 //!
 //! What is noted is disposable: without it, or on another machine, files are verified anew. A file that was written a moment
 //! ago is never noted: the next write could leave its times as they are.
@@ -174,7 +174,7 @@ mod tests {
         files.check(&path, md5, &NoProgress).unwrap();
         files.save();
         assert_eq!(read_records(&state.join(FILE)).len(), 1);
-        // Known now, so that nothing is read: a progress would be told of each block.
+        // Known now, so that nothing is read: the progress would get each block.
         let again = VerifiedFiles::load(&state);
         assert!(matches!(again.check(&path, md5, &NoProgress).unwrap(), CheckedFile::Right(_)));
         assert!(again.added().is_empty());

@@ -65,7 +65,7 @@ pub enum LoadError {
         /// The command that fetches them.
         command: String,
         /// Why not.
-        source: GetError,
+        source: Box<GetError>,
     },
     /// What was read is not what the run should hold.
     #[error("{file} of {run} cannot be read: {why}")]

@@ -177,7 +177,7 @@ impl LoadedVersion {
             files: files.len(),
             runs: runs.len(),
             command: self.fetch_command(project, &runs),
-            source,
+            source: Box::new(source),
         })
     }
 

@@ -69,7 +69,7 @@ impl KnownFacts {
                 added.push_str(&format!("{key} {text}\n"));
             }
         }
-        // What another process noted since is kept; the oldest gives way.
+        // What another process noted since is kept; the oldest is dropped.
         let now = Self::load(dir);
         // Up to its last whole line.
         let whole = now.text.rfind('\n').map_or(0, |at| at + 1);

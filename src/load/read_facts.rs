@@ -1,8 +1,8 @@
 //! What the files of runs say of them: configuration, seeds, figures, the result of validation.
 //!
 //! Files are read whole and verified in the same reading. What they say is noted in the state directory under their hashes, so
-//! that they are read once only, and can be told later without them. A file that is as it was committed and cannot be
-//! understood leaves what it would tell unknown: one run never hides the others.
+//! that they are read once only, and are known later without them. What a file that cannot be understood would say is left
+//! unknown: one run never hides the others.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
-use crate::tools;
+use crate::{python, tools};
 
 /// Starts the server, makes a bucket and a user who alone may use it, prints address and credentials, and ends with
 /// its input.
@@ -212,5 +212,40 @@ fn s3_refusals_lose_nothing_and_show_no_secret() {
     transcript.keep(env.git(["commit", "-am", "x"])).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     transcript.keep(env.git(["push", "-q", "origin", "main"])).ok();
+    env.assert_cache_is_whole();
+}
+
+/// `Dataset` in Python fetches from S3 what is read, file by file.
+#[test]
+fn python_fetches_single_files_from_s3() {
+    let transcript = Transcript::default();
+    let (mut env, store) = project(&transcript);
+    transcript.keep(env.git(["push", "--follow-tags", "origin", "main"])).ok();
+    env.git_in(".", ["clone", "-q", "-c", "core.hooksPath=/dev/null", "origin.git", "clone"]).ok();
+    python::give_environments(&mut env);
+    let run = |code: &str| {
+        let code = format!("import capture_hook, pyarrow\nds = capture_hook.Dataset('clone')\n{code}");
+        transcript.keep(env.run_in(".", "python", ["-c", &code]))
+    };
+    let objects =
+        || tree(&env.path("clone/.dvc/cache/files/md5")).keys().filter(|name| !name.ends_with(".dir")).count();
+    let count = |output: CommandOutput| output.ok().stdout.trim().parse::<usize>().unwrap();
+    let steps = count(run("print(pyarrow.table(ds.steps()).num_rows)"));
+    assert!(steps > 0 && objects() == 1, "{steps} steps of {} objects", objects());
+    assert_eq!((count(run("print(len(ds.runs()))")), objects()), (1, 5));
+    assert_eq!(count(run(&format!("print(len(list(ds.path('{FIRST}').iterdir())))"))), objects());
+    assert!(!env.path("clone/data/captures/nav").exists(), "the working tree stays as it is");
+    // A server that refuses, asked for what is not here.
+    fs::remove_dir_all(env.path("clone/.dvc/cache")).unwrap();
+    fs::remove_dir_all(env.path("clone/.git/capture-hook")).unwrap();
+    fs::write(env.path("home/.aws/credentials"), store.credentials("wR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ng"))
+        .unwrap();
+    let refused = run("").fails(1);
+    assert!(
+        refused.stderr.contains("capture_hook.errors.DatasetError") && refused.stderr.contains("403"),
+        "{}",
+        refused.stderr
+    );
+    transcript.assert_hides(&env, &store.secret, &[]);
     env.assert_cache_is_whole();
 }
