@@ -15,7 +15,7 @@
 //! - The mean of a figure is over the runs of the group of which it is known and finite; their number stands beside it.
 //!   The interval is `mean ± t · s / √n`: `s` is the standard deviation with `n - 1`, `t` the 97.5 % quantile of Student's t
 //!   with `n - 1` degrees of freedom, found by bisection on its exact distribution (Abramowitz and Stegun 26.7.3 and 26.7.4).
-//!   One run has no interval.
+//!   Of equal values, the mean is that value and the interval is 0 wide. One run has no interval.
 //!
 //! The order of the groups is that of their first runs in the list given.
 
@@ -204,10 +204,14 @@ fn summarize_declared(runs: &[&ListedRun]) -> Vec<GroupMetric> {
 #[allow(clippy::cast_precision_loss)]
 pub fn mean_interval(values: impl IntoIterator<Item = f64>) -> Option<MeanInterval> {
     let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-    let n = values.len();
+    let (n, first) = (values.len(), *values.first()?);
+    // Equal values have no spread, whatever their sum is rounded to.
+    if values.iter().all(|value| *value == first) {
+        return Some(MeanInterval { n, mean: first, half_width: (n > 1).then_some(0.0) });
+    }
     let mean = values.iter().sum::<f64>() / n as f64;
     // Of huge values, the sum or the squares can be beyond all doubles.
-    if n == 0 || !mean.is_finite() {
+    if !mean.is_finite() {
         return None;
     }
     let half_width = (n > 1).then(|| {
@@ -324,7 +328,9 @@ mod tests {
         assert_eq!((found.n, found.mean), (3, 2.0));
         // t(2) / sqrt(3)
         assert!((found.half_width.unwrap() - 4.302_652_729_749 / 3_f64.sqrt()).abs() < 1e-9);
-        assert_eq!(mean_interval([f64::MAX, f64::MAX]), None);
+        assert_eq!(mean_interval([f64::MAX, f64::MAX, 0.0]), None);
+        // The sum of ten of these is rounded.
+        assert_eq!(mean_interval([0.1; 10]), Some(MeanInterval { n: 10, mean: 0.1, half_width: Some(0.0) }));
         assert_eq!(mean_interval([f64::MAX, -f64::MAX]).map(|found| found.half_width), Some(None));
     }
 }

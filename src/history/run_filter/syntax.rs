@@ -305,7 +305,7 @@ impl Parser<'_> {
         let operator = self.take_operator(&key_at)?;
         if self.peek_char().is_none_or(|c| c == ')') || self.peek_keyword().is_some() {
             let message = format!("expected a value after `{}`", operator.as_str());
-            return Err(self.fail(message).hint("put a text that is a word of the filter, such as `and`, in quotes"));
+            return Err(self.fail(message).hint("type one, such as `reward > 0`; a text that is a word of the filter stands in quotes: `experiment == 'and'`"));
         }
         let start = self.at;
         let value = self.take_value()?;

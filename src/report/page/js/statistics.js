@@ -38,6 +38,10 @@ export function meanInterval(values) {
   if (n < 2) {
     return { n, mean, half: null };
   }
+  // Equal values have no spread, whatever their sum was rounded to.
+  if (finite.every((value) => value === finite[0])) {
+    return { n, mean: finite[0], half: 0 };
+  }
   const variance = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
   return { n, mean, half: studentQuantile(n - 1) * Math.sqrt(variance / n) };
 }
