@@ -129,6 +129,26 @@ def test_each_version_of_a_run_names_its_own_commit_and_tags(project):
     assert all(row["tags"] == [] for row in runs.values())
 
 
+def test_a_commit_of_many_runs_names_itself_for_each(tmp_path):
+    """Such a commit's message names no run, and one tag stands for all."""
+    repo = new_project(tmp_path)
+    with (repo / "capture-hook.toml").open("a") as settings:
+        settings.write("[tag]\nmax_runs = 5\n")
+    git(repo, "commit", "-qam", "One tag for many")
+    for n in range(22):
+        record_run(repo, f"many/r{n:02}", episodes=1, steps=2, seed=n)
+    publish(repo)
+    record_run(repo, "one/r1", episodes=1, steps=2)
+    publish(repo)
+    assert "Capture-Runs: 22" in git(repo, "log", "-1", "--format=%B", "HEAD~1")
+    runs = by_run(Dataset(repo))
+    (tag,) = git(repo, "tag", "--points-at", "HEAD~1").split()
+    many = [row for name, row in runs.items() if name.startswith("many/")]
+    assert {row["commit"] for row in many} == {git(repo, "rev-parse", "HEAD~1")} and {tuple(row["tags"]) for row in many} == {(tag,)}
+    assert runs["one/r1"]["commit"] == git(repo, "rev-parse", "HEAD") and runs["one/r1"]["tags"] == ["capture/one/r1"]
+    assert [row["tags"] for row in table(Dataset(repo).versions()).to_pylist()] == [["capture/one/r1"], [tag]]
+
+
 def test_what_is_remembered_is_not_needed(project):
     first = table(Dataset(project).runs())
     memory = project / ".git/capture-hook"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import html.parser
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -13,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from projects import copy_project, new_project, objects, overwrite, publish, record_declared, record_run
+from projects import copy_project, git, new_project, objects, overwrite, publish, record_declared, record_run
 
 import capture_hook
 from capture_hook import Dataset, _html
@@ -137,24 +140,56 @@ print(rows, used() - before)
 
 def replace_object(repo: Path, key: str, name: str, content: bytes) -> None:
     """Commits another file of a run, without asking whether it is right."""
-    import hashlib
+    md5 = hashlib.md5(content).hexdigest()
+    path = object_path(repo, md5)
+    path.write_bytes(content)
+    replace_entry(repo, key, name, md5)
 
-    from projects import git
 
-    cache = repo / ".dvc/cache/files/md5"
+def replace_entry(repo: Path, key: str, name: str, md5: str) -> None:
     text = (repo / "dvc.lock").read_text()
     (old,) = {line.split("md5: ")[1] for line in text.splitlines() if line.strip().startswith("md5: ") and ".dir" in line}
-    entries = json.loads((cache / old[:2] / old[2:]).read_text())
-    md5 = hashlib.md5(content).hexdigest()
+    entries = json.loads(object_path(repo, old).read_text())
     (entry,) = (entry for entry in entries if entry["relpath"] == f"{key}/{name}")
     entry["md5"] = md5
     listing = json.dumps(entries).encode()
     new = hashlib.md5(listing).hexdigest() + ".dir"
-    for at, stored in [(md5, content), (new, listing)]:
-        (cache / at[:2]).mkdir(exist_ok=True)
-        (cache / at[:2] / at[2:]).write_bytes(stored)
+    object_path(repo, new).write_bytes(listing)
     (repo / "dvc.lock").write_text(text.replace(old, new))
     git(repo, "commit", "-q", "--no-verify", "-am", "Another file")
+
+
+def object_path(repo: Path, md5: str) -> Path:
+    path = repo / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def test_a_terminal_shows_what_takes_long(project, tmp_path):
+    """A gigabyte of zeros is verified before it turns out to be no parquet."""
+    repo = copy_project(project, tmp_path / "copy")
+    size, zeros = 1 << 30, hashlib.md5()
+    for _ in range(size >> 20):
+        zeros.update(bytes(1 << 20))
+    # Without blocks on the disk.
+    with object_path(repo, zeros.hexdigest()).open("wb") as file:
+        file.truncate(size)
+    replace_entry(repo, "nav/r0", "steps.parquet", zeros.hexdigest())
+    code = f"import capture_hook; capture_hook.Dataset({str(repo)!r}).steps('nav/r0').num_rows"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    # Reading fails once the other end is closed.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert process.wait(60) == 1 and process.communicate()[0] == b""
+    lines = shown.split(b"\r")
+    assert any(b"capture-hook: verifying " in line and b"MiB" in line for line in lines), shown
+    assert shown.count(b"\n") > 1 and b"\r\x1b[K" in shown and b"unreadable_parquet" not in lines[0], shown
+    assert b"DatasetError" in shown
 
 
 def test_a_file_without_its_names_gets_them(project, tmp_path):
