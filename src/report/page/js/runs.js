@@ -29,15 +29,17 @@ export function createRunsView(app) {
   const parts = createParts(app);
   let columnsKey = "";
   let spoken = "";
+  let forPaper = false;
   return {
     element: parts.element,
     update(state, before) {
       parts.tools.forEach((tool) => tool.update(state));
       parts.groupBox.checked = state.grouped;
-      if (before && onlyTicksDiffer(state, before)) {
+      if (before && forPaper === app.printing && onlyTicksDiffer(state, before)) {
         markTicks(parts.part, state);
         return;
       }
+      forPaper = app.printing;
       const columns = shownColumns(app, state);
       const key = JSON.stringify([state.grouped, columns.map((column) => column.id)]);
       if (key !== columnsKey) {
