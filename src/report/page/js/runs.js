@@ -19,6 +19,8 @@ const PAGE_SIZE = 100;
 /** At most so many pixels, so that enough rows are made at once to fill a window. */
 const ROW_HEIGHT = 24;
 const ROWS_AT_ONCE = 200;
+/** Milliseconds. Someone who types has the next key before the rows that are not seen. */
+const FILL_DELAY = 150;
 const WIDEST = 420;
 
 /**
@@ -141,7 +143,7 @@ function withMembers(row) {
 }
 
 /**
- * Fills the table with rows: as many as can be seen at once, the others when there is time.
+ * Fills the table with rows: first those that can be seen, the others soon after.
  * @param {App} app
  * @param {TablePart} part
  * @param {ViewState} state
@@ -160,7 +162,7 @@ function fillBody(app, part, state, columns, rows) {
   };
   window.clearTimeout(part.timer);
   part.references = rows.map((row) => ("group" in row ? row.group.reference : app.table.reference(row.run)));
-  let done = app.printing || focused ? rows.length : Math.ceil(window.innerHeight / ROW_HEIGHT);
+  let done = app.printing || focused ? rows.length : rowsInWindow(part.body);
   part.body.replaceChildren(make(rows.slice(0, done)));
   const fillMore = () => {
     if (done < rows.length) {
@@ -172,12 +174,20 @@ function fillBody(app, part, state, columns, rows) {
       keepWidths(part.heading);
     }
   };
-  part.timer = window.setTimeout(fillMore, 30);
+  part.timer = window.setTimeout(fillMore, FILL_DELAY);
   markTicks(part, state);
   if (focused) {
     const again = [...part.body.querySelectorAll("button")].find((button) => button.getAttribute("data-group") === focused);
     again?.focus();
   }
+}
+
+/**
+ * How many rows reach from the top of the table to the lower edge of the window, wherever it is scrolled to.
+ * @param {HTMLElement} body
+ */
+function rowsInWindow(body) {
+  return Math.max(1, Math.ceil((window.innerHeight - body.getBoundingClientRect().top) / ROW_HEIGHT));
 }
 
 /**
