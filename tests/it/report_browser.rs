@@ -129,6 +129,7 @@ checks_of_the_study! {
     runs_are_found_by_text: "text_filter",
     runs_are_found_by_ranges_of_numbers: "ranges",
     columns_are_chosen: "columns",
+    many_runs_are_shown_in_pages: "many_runs",
     groups_are_those_of_the_command: "grouping",
     a_view_is_sent_by_its_address: "addresses",
     back_and_forward_lead_through_the_views: "back_and_forward",

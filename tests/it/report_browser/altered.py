@@ -15,6 +15,7 @@ ALTERED = [
     (table.check_text_filter, "mask[run] &= kept", "mask[run] |= kept"),
     (table.check_ranges, "value <= high", "value < high"),
     (table.check_columns, "state.columns?.includes(column.id)", "state.columns?.includes(column.title)"),
+    (table.check_many_runs, "append(make(rows.slice(done, done + ROWS_AT_ONCE)))", "append(make(rows.slice(done, done + 1)))"),
     (table.check_grouping, "> 0.05", "> 0.1"),
     (states.check_addresses, 'add("sort"', 'add("order"'),
     (states.check_back_and_forward, '"pushState"', '"replaceState"'),

@@ -1,5 +1,9 @@
 """The view of all runs: sorting, filters, columns and groups, compared with what `capture-hook runs` prints."""
 
+import json
+import tempfile
+from pathlib import Path
+
 from harness import embedded_data, open_report
 
 UNKNOWN = "–"
@@ -194,6 +198,63 @@ def check_grouping(started, report, facts):
     ordered = [number(text.partition("±")[0])[0] for text in cells(page, "Mean reward") if text != UNKNOWN]
     assert ordered == sorted(ordered) and len(ordered) > 3, ordered
     page.watch.assert_quiet()
+
+
+def multiplied(report, directory, times):
+    """The same report with each run so many times, under other names; its path, and the names."""
+    page = Path(report).read_text()
+    start = page.index('id="report-data">') + len('id="report-data">')
+    end = page.index("</script>", start)
+    data = json.loads(page[start:end])
+    runs = data["runs"]
+    runs["names"] = [f"{name}-{time}" for time in range(times) for name in runs["names"]]
+    runs["groups"] *= times
+    data["details"] *= times
+    for column in runs["columns"]:
+        values = column["values"]
+        values["numbers" if "numbers" in values else "codes"] *= times
+    path = Path(directory) / "report.html"
+    path.write_text(page[:start] + json.dumps(data).replace("<", "\\u003c") + page[end:])
+    return str(path), runs["names"]
+
+
+def check_many_runs(started, report, facts):
+    """A hundred rows are a page; what is below the window is there as well, soon."""
+    with tempfile.TemporaryDirectory() as directory:
+        path, everything = multiplied(report, directory, 20)
+        page = open_report(started, path)
+        pages = page.get_by_role("navigation", name="Pages of the table")
+
+        def shown(count):
+            rows = page.locator("table.runs tbody tr")
+            for _ in range(100):
+                if rows.count() == count:
+                    return names(page)
+                page.wait_for_timeout(50)
+            raise AssertionError(f"{rows.count()} rows, not {count}")
+
+        assert shown(100) == everything[:100]
+        pages.get_by_role("button", name="Next").click()
+        assert shown(100) == everything[100:200]
+        page.reload()
+        assert shown(100) == everything[100:200], "the page of the table is not in the address"
+        pages.get_by_role("button", name="Previous").click()
+        assert shown(100) == everything[:100] and pages.get_by_role("button", name="Previous").is_disabled()
+        # A tick for all rows is for the rows of this page, those that are not seen, too.
+        page.get_by_label("Compare all rows of this page").check()
+        assert "100 runs ticked" in page.locator(".tick-bar").inner_text()
+        pages.get_by_role("button", name="Show all").click()
+        assert shown(len(everything)) == everything
+        heading(page, "Run").get_by_role("button").click()
+        ordered = shown(len(everything))
+        assert sorted(ordered) == sorted(everything) and ordered != everything
+        search(page, "seed-10-19")
+        assert shown(1) == ["arm/gain-0.9-seed-10-19"]
+        page.watch.assert_quiet()
+        page = open_report(started, path)
+        page.emulate_media(media="print")
+        assert len(shown(len(everything))) == len(everything), "paper has no other pages"
+        page.watch.assert_quiet()
 
 
 def assert_interval(text, interval, what):
