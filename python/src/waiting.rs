@@ -43,10 +43,10 @@ pub fn wait_for<T: Send + 'static>(
     let is_cancelled = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = sync_channel(1);
     let flag = Arc::clone(&is_cancelled);
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         // After an interrupt it is not taken.
         let _ = sender.send(work(&flag));
-    });
+    })?;
     let receiver = Mutex::new(receiver);
     loop {
         let received = py.detach(|| receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE));
@@ -69,14 +69,16 @@ pub fn is_interrupted() -> bool {
     if MAIN_THREAD.get() != Some(&std::thread::current().id()) {
         return false;
     }
-    Python::attach(|py| match py.check_signals() {
+    let asked = Python::try_attach(|py| match py.check_signals() {
         Ok(()) => false,
         Err(_) => {
             // Without it, the library's own error is all that is raised.
             let _ = py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main"));
             true
         }
-    })
+    });
+    // An interpreter that is ending raises nothing any more.
+    asked.unwrap_or(false)
 }
 
 /// Writes to stderr, if that is a terminal.

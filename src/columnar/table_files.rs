@@ -155,7 +155,7 @@ impl RunTable {
         let mut layouts: Vec<(SchemaRef, RunKey)> = Vec::new();
         let mut drafts = Vec::with_capacity(files.len());
         let keep = files.len() <= MOST_FOOTERS;
-        let mut rows = 0;
+        let mut rows = 0u64;
         for (file, footer) in files.into_iter().zip(footers) {
             let footer = footer?;
             let known = layouts.iter().position(|(schema, _)| schema.fields() == footer.schema().fields());
@@ -163,7 +163,7 @@ impl RunTable {
                 layouts.push((Arc::clone(footer.schema()), file.run.clone()));
                 layouts.len() - 1
             });
-            rows += u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+            rows = rows.saturating_add(u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or(0));
             drafts.push((
                 file,
                 footer.metadata().num_row_groups(),

@@ -43,6 +43,8 @@ pub struct TableReader {
     is_interrupted: Box<dyn FnMut() -> bool + Send>,
     asked: Instant,
     process: u32,
+    /// Whether no thread could be started.
+    is_dead: bool,
     is_over: bool,
 }
 
@@ -94,10 +96,12 @@ impl TableReader {
             changed: Condvar::new(),
             ahead: threads + 1,
         });
-        for _ in 0..threads {
+        let started = (0..threads).filter(|_| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.read_groups());
-        }
+            std::thread::Builder::new().spawn(move || shared.read_groups()).is_ok()
+        });
+        // One is enough; a system that starts none is found out when rows are asked for.
+        let is_dead = started.count() == 0 && groups > 0;
         Self {
             schema,
             shared,
@@ -105,6 +109,7 @@ impl TableReader {
             is_interrupted,
             asked: Instant::now(),
             process: std::process::id(),
+            is_dead,
             is_over: false,
         }
     }
@@ -123,6 +128,9 @@ impl TableReader {
         // Threads do not survive a fork.
         if self.process != std::process::id() {
             return Some(Err(TableError::Forked));
+        }
+        if self.is_dead {
+            return Some(Err(TableError::Ended));
         }
         loop {
             if self.asked.elapsed() >= PATIENCE {
