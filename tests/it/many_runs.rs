@@ -128,7 +128,7 @@ fn one_tag_stands_for_more_runs_than_get_one_each() {
     let published = publish_all(&env);
     let version = data_version(&env);
     let tag = format!("captures/{}", &version[..12]);
-    assert_eq!(sweep_tags(&env), [tag.clone()], "{}", published.both());
+    assert_eq!(sweep_tags(&env), std::slice::from_ref(&tag), "{}", published.both());
     assert_eq!(env.git(["rev-parse", &format!("{tag}^{{}}")]).ok().stdout, env.git(["rev-parse", "HEAD"]).ok().stdout);
     let text = env.git(["cat-file", "tag", &tag]).ok().stdout;
     let said = message(&env, "HEAD").replace("Sweep\n", "Capture 21 runs\n");
