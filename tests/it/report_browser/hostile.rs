@@ -1,11 +1,12 @@
-//! Runs of strangers: scripts, markup and odd characters in every text, a million characters in one, no number that is one.
+//! Runs of strangers: scripts, markup and odd characters in every text and name, a million characters in one, no number that is
+//! one.
 
 use std::fs;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Report, record, run_check};
+use super::{Report, record, run_check, script};
 use crate::env::{TestEnv, run_command};
 use crate::tools;
 
@@ -31,6 +32,12 @@ fn make_hostile() -> Report {
     env.git(["commit", "-q", "-m", SCRIPT]).ok();
     let mut facts: Value = serde_json::from_str(&record(&env, "hostile_runs.py", &[])).unwrap();
     env.hook(["publish", "--all-new", "--no-push", "-m", SCRIPT]).ok();
+    let named =
+        env.command("python3", "repo").arg(script("hostile_names.py")).arg(env.repo("")).arg("script/hostile").output();
+    for name in serde_json::from_slice::<Vec<String>>(&named.unwrap().stdout).unwrap() {
+        facts["texts"][&name] = json!([name]);
+        facts["typed"].as_array_mut().unwrap().push(name.into());
+    }
     for tag in ["<img/src=x/onerror=window.ran=1>", "v1\u{202e}", "'\"&amp;</script>"] {
         env.git(["tag", tag]).ok();
         env.git(["tag", "-a", "-m", SCRIPT, &format!("annotated-{tag}")]).ok();
