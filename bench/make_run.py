@@ -16,10 +16,11 @@ from pathlib import Path
 GRID, SOURCE, SIGMA = 64, (32, 32), 12.0
 
 
-def write_run(directory, experiment, run_id, seed, episodes, steps):
+def write_run(directory, experiment, run_id, seed, episodes, steps, **changes):
+    """`changes` are keys of the configuration that this run has of its own."""
     directory.mkdir(parents=True, exist_ok=True)
     config = {"grid_size": [GRID, GRID], "source_location": list(SOURCE), "max_steps": steps, "goal_radius": 1.0,
-              "enable_rendering": False, "plume_params": {"source_location": list(SOURCE), "sigma": SIGMA}}
+              "enable_rendering": False, "plume_params": {"source_location": list(SOURCE), "sigma": SIGMA}, **changes}
     meta = {"run_id": run_id, "experiment": experiment, "start_time": "2026-01-01T00:00:00Z", "env_config": config,
             "base_seed": seed, "episode_seeds": None, "package_version": "0.1.0", "config_hash": None, "git_sha": None,
             "system": None, "extra": None, "schema_version": "0.1"}
