@@ -18,6 +18,10 @@ mod run_facts;
 mod tables;
 mod waiting;
 
+/// Keeps the memory of a table for the next one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The native half of capture_hook.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
