@@ -163,6 +163,7 @@ function fillBody(app, part, state, columns, rows) {
   window.clearTimeout(part.timer);
   part.references = rows.map((row) => ("group" in row ? row.group.reference : app.table.reference(row.run)));
   let done = app.printing || focused ? rows.length : rowsInWindow(part.body);
+  part.body.setAttribute("aria-busy", "true");
   part.body.replaceChildren(make(rows.slice(0, done)));
   const fillMore = () => {
     if (done < rows.length) {
@@ -171,6 +172,7 @@ function fillBody(app, part, state, columns, rows) {
       markTicks(part, app.store.state);
       part.timer = window.setTimeout(fillMore, 0);
     } else {
+      part.body.removeAttribute("aria-busy");
       keepWidths(part.heading);
     }
   };
