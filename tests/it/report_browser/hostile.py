@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from harness import NARROW, WIDE, axe_violations, embedded_data, open_report, overflow
+from table import settle
 
 # What a page of ours is made of. Nothing that loads, sends or embeds is among it.
 TAGS = set("""html head meta title style body a header h1 h2 h3 h4 h5 nav div main noscript p footer script section span label input
@@ -21,6 +22,7 @@ TALLEST_ROW, TALLEST_PAGE = 200, 60_000
 
 def references(page):
     """The addresses of all runs: those of the links in the table."""
+    settle(page)
     return page.locator("table.runs tbody th.name a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
 
 

@@ -3,7 +3,7 @@
 import re
 
 from harness import NARROW, WIDE, axe_violations, embedded_data, open_report, overflow
-from table import cells, count_line, heading, headings, names, search
+from table import count_line, heading, headings, names, search, settle
 
 # Each view with something in it, as an address: what a colleague would be sent.
 VIEWS = {
@@ -35,12 +35,8 @@ def shown(page):
 
 
 def ticked(page):
+    settle(page)
     return page.locator("table.runs tbody input[type=checkbox]:checked").count()
-
-
-def settle(page):
-    """Waits until the address is that of the view: typing changes it when it pauses."""
-    page.wait_for_timeout(500)
 
 
 def check_addresses(started, report, facts):
@@ -54,7 +50,8 @@ def check_addresses(started, report, facts):
     page.get_by_role("group", name="Ranges", exact=True).get_by_label("Steps to", exact=True).fill("140")
     for row in (0, 2):
         page.locator("table.runs tbody input[type=checkbox]").nth(row).check()
-    settle(page)
+    # Typing changes the address when it pauses.
+    page.wait_for_timeout(500)
     here, address = shown(page), page.url
     assert len(here[1]) > 3 and "gain" in here[0], here
     other = open_report(started, report, address[address.index("#"):])

@@ -9,8 +9,14 @@ from harness import embedded_data, open_report
 UNKNOWN = "–"
 
 
+def settle(page):
+    """Waits until the table has all rows: those below the window come last."""
+    page.locator("table.runs tbody:not([aria-busy])").wait_for(state="attached")
+
+
 def names(page):
     """The names in the rows of the table, in their order."""
+    settle(page)
     return [text.strip() for text in page.locator("table.runs tbody th.name a").all_inner_texts()]
 
 
@@ -24,6 +30,7 @@ def heading(page, title):
 
 def cells(page, title):
     """The texts of a column's cells."""
+    settle(page)
     at = next(at for at, text in enumerate(headings(page)) if text.split("\n")[0] == title or text.startswith(f"{title} "))
     return [text.strip() for text in page.locator(f"table.runs tbody tr > :nth-child({at + 1})").all_inner_texts()]
 
@@ -168,6 +175,7 @@ def check_columns(started, report, facts):
 def check_grouping(started, report, facts):
     page = open_report(started, report)
     page.get_by_label("Group by configuration").check()
+    settle(page)
     rows = page.locator("table.runs tbody tr.group")
     expected = facts["groups"]
     assert rows.count() == len(expected), f"{rows.count()} groups, not {len(expected)}: {count_line(page)}"
@@ -177,6 +185,7 @@ def check_grouping(started, report, facts):
     grouped = []
     for at in range(rows.count()):
         rows.nth(at).get_by_role("button").click()
+        settle(page)
         members = [name.strip() for name in page.locator("table.runs tbody tr.member th.name a").all_inner_texts()]
         group = next((group for group in expected if set(group["runs"]) == set(members)), None)
         assert group is not None, f"`runs --group` has no group of {members}"

@@ -88,6 +88,8 @@ def check_history(started, report, facts):
     for item, version in zip(items.all(), facts["versions"]):
         for details in item.locator("details").all():
             details.locator("summary").click()
+            # The names are made when they are first asked for.
+            details.get_by_role("listitem").first.wait_for()
         text = item.inner_text()
         for part in (version["subject"], version["commit"][:8], version["data_version"]):
             assert part in text, f"{part} is not in {text}"
