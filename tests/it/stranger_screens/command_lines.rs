@@ -139,6 +139,10 @@ fn no_message_names_a_command_with_an_unquoted_value() {
                 visit(&path, found, seen);
                 continue;
             }
+            // The report's scripts get names quoted; a test runs their commands in a shell.
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
             let text = fs::read_to_string(&path).unwrap();
             let lines: Vec<&str> = text.lines().collect();
             for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
