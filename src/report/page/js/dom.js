@@ -103,7 +103,7 @@ export function expandableText(text, withCopy = true) {
     more.textContent = `Show more (${formatCount(text.length - end)} characters left)`;
     more.hidden = end >= text.length;
   });
-  return element("span", {}, element("span", { class: "long-text", role: "group", tabindex: 0, "aria-label": "Long text" }, shown), " ", more, " ", withCopy && copyButton(text, "the whole text"));
+  return element("span", {}, element("span", { class: "long-text", role: "group", tabindex: 0, "aria-label": "Long text" }, shown), " ", more, " ", withCopy && copyButton(text, "this text"));
 }
 
 /**
