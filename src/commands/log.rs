@@ -122,8 +122,8 @@ fn count_runs(change: &DatasetCommit) -> Option<u64> {
     if !change.partial {
         return Some(change.introduced.len() as u64);
     }
-    let said = history::parse_all_trailers(&change.commit.message).all_runs;
-    said.into_iter().find(|said| said.data == change.record.version).map(|said| said.count)
+    let recorded = history::parse_all_trailers(&change.commit.message).all_runs;
+    recorded.into_iter().find(|recorded| recorded.data == change.record.version).map(|recorded| recorded.count)
 }
 
 fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {

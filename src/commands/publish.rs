@@ -83,8 +83,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let head = project.repo.resolve_commit("HEAD")?;
     if outcome.committed {
         app.ui.status(&format!("committed {} as {}", describe_runs(&outcome.runs), head.short()));
-        let said = history::parse_all_trailers(&project.repo.read_commit(&head)?.message);
-        if said.runs.is_empty() && said.all_runs.is_empty() {
+        let recorded = history::parse_all_trailers(&project.repo.read_commit(&head)?.message);
+        if recorded.runs.is_empty() && recorded.all_runs.is_empty() {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // If post-commit ran, the tags are there, and what kept one from being made was printed.

@@ -26,8 +26,8 @@ pub(super) fn plan_version_tag(
 ) -> Result<VersionTagPlan, ProjectError> {
     let mut record = read_run_records(project, dataset_record, runs, reporter)?.all_runs_trailer(dataset_record);
     if record.sha256.is_none() {
-        let said = history::parse_all_trailers(&project.repo.read_commit(commit)?.message).all_runs;
-        let same = said.into_iter().find(|said| said.data == record.data && said.count == record.count);
+        let recorded = history::parse_all_trailers(&project.repo.read_commit(commit)?.message).all_runs;
+        let same = recorded.into_iter().find(|recorded| recorded.data == record.data && recorded.count == record.count);
         record = same.unwrap_or(record);
     }
     let (name, message) = (version_tag_name(record.data), version_tag_message(&record));

@@ -170,7 +170,7 @@ impl<'a> LineageReader<'a> {
         Ok(is_known)
     }
 
-    /// The data versions that concern these runs (all, if `is_all`), and what was left out.
+    /// The data versions that hold these runs (all, if `is_all`), and what was left out.
     pub fn list_versions(
         &mut self,
         places: &BTreeMap<&RunKey, usize>,

@@ -145,7 +145,7 @@ fn one_tag_stands_for_more_runs_than_get_one_each() {
     assert!(env.hook(["tag", "sweep/r03"]).ok().stdout.is_empty());
     assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("no problems"));
 
-    // Both move with their commit as long as nobody has them, and one that is lost is made again.
+    // Both move with their commit as long as no other clone has them, and one that is lost is made again.
     env.git(["commit", "-q", "--amend", "-m", "Sweep again"]).ok();
     let head = env.id("HEAD");
     assert_eq!((env.id(&tag), env.id("capture/sweep/r03")), (head.clone(), head.clone()));

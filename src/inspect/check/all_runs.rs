@@ -68,24 +68,24 @@ impl<'a> AllRunsChecker<'a> {
     }
 
     /// Why a record of all runs of a commit is not true; `None` if it is, or if this clone cannot know.
-    fn explain_false(&self, said: &AllRunsTrailer, change: &DatasetCommit) -> Result<Option<String>, ProjectError> {
+    fn explain_false(&self, recorded: &AllRunsTrailer, change: &DatasetCommit) -> Result<Option<String>, ProjectError> {
         if change.partial {
             return Ok(None);
         }
         let count = change.introduced.len() as u64;
-        if said.count != count {
+        if recorded.count != count {
             return Ok(Some(format!(
                 "it names {}, the commit introduces {}",
-                format_plural(said.count, "run"),
+                format_plural(recorded.count, "run"),
                 format_plural(count, "run")
             )));
         }
-        if said.sha256.is_none() {
+        if recorded.sha256.is_none() {
             return Ok(None);
         }
         let actual = self.hash_runs(change)?;
         // Without all of the data nothing is proven.
-        Ok((actual.is_some() && actual != said.sha256)
+        Ok((actual.is_some() && actual != recorded.sha256)
             .then(|| format!("the {} have another SHA-256", format_plural(count, "run"))))
     }
 

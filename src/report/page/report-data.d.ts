@@ -74,9 +74,9 @@ export interface HistoryEntry {
   commit: number;
   /** The data version: 32 hex digits and `.dir`. */
   version: string;
-  /** Indexes of the report's runs that it brought. */
+  /** Indexes of the report's runs that it introduced. */
   introduced: number[];
-  /** How many runs it brought in all, those that the report leaves out too; null if this clone cannot know. */
+  /** How many runs it introduced in all, those that the report leaves out too; null if this clone cannot know. */
   introduced_count: number | null;
   /** Names of runs that it removed; at most 100, `removed_count` has all. */
   removed: string[];
