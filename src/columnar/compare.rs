@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::FieldRef;
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::FieldRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::run::strict::push_strict;

@@ -12,6 +12,7 @@ use crate::error::ExitKind::{CheckFailed, Io};
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 
+mod cast;
 mod chunk;
 mod compare;
 mod compress;
