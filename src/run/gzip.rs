@@ -11,8 +11,11 @@ use crate::support::text::to_hex;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
-/// Bytes read from the file at a time: 128 KiB.
+/// The most bytes read from the file at a time: 128 KiB.
 const CHUNK: usize = 128 << 10;
+
+/// The fewest, if the file is said to be smaller: it may grow.
+const MIN_CHUNK: usize = 512;
 
 /// A damage of a gzip file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +75,16 @@ pub struct GzipReader<R = File> {
 impl<R: Read> GzipReader<R> {
     /// Reads from the beginning of a file; `hash` asks for the SHA-256 of its bytes.
     pub fn new(source: R, hash: bool) -> Self {
+        Self::with_size(source, hash, u64::MAX)
+    }
+
+    /// The same, if it is known about how many bytes there are: for a small file a small buffer is enough.
+    pub fn with_size(source: R, hash: bool, bytes: u64) -> Self {
+        // One byte more than the file has, so that its end is not taken for the end of a chunk.
+        let chunk = usize::try_from(bytes).unwrap_or(CHUNK).saturating_add(1).clamp(MIN_CHUNK, CHUNK);
         Self {
             source,
-            chunk: vec![0; CHUNK],
+            chunk: vec![0; chunk],
             at: 0,
             filled: 0,
             before: 0,

@@ -19,6 +19,12 @@ pub const MAX_LINE: usize = 16 << 20;
 /// Bytes in a block, if no line is longer: 256 KiB.
 const BLOCK: usize = 256 << 10;
 
+/// A small file needs no block of that size: a thousand runs of a sweep would fill it with zeros a thousand times.
+const MIN_BLOCK: usize = 4 << 10;
+
+/// How many bytes of rows a byte of the file stands for, at most, as recorders write them.
+const USUAL_RATIO: usize = 16;
+
 /// The events of a stream of rows, in order.
 #[derive(Debug)]
 pub enum StreamEvent {
@@ -101,7 +107,8 @@ impl<'a> LineSource<'a> {
         let Some((number, path)) = self.files.pop_front() else { return Ok(None) };
         let file = fs::open(&path)?;
         let stamp = FileStamp::from_metadata(&file.metadata().at("look at", &path)?);
-        self.open = Some(OpenFile { reader: GzipReader::new(file, self.hash), path, stamp, reported: 0 });
+        let reader = GzipReader::with_size(file, self.hash, stamp.bytes);
+        self.open = Some(OpenFile { reader, path, stamp, reported: 0 });
         Ok(Some(StreamEvent::Begin(number)))
     }
 
@@ -114,7 +121,9 @@ impl<'a> LineSource<'a> {
             block = Vec::new();
         }
         // Room for the carried bytes and half as much again.
-        block.resize(BLOCK.max(filled + filled / 2), 0);
+        let room =
+            usize::try_from(open.stamp.bytes).unwrap_or(BLOCK).saturating_mul(USUAL_RATIO).clamp(MIN_BLOCK, BLOCK);
+        block.resize(room.max(filled + filled / 2), 0);
         block[..filled].copy_from_slice(&self.carry);
         self.carry.clear();
         if self.carry.capacity() > BLOCK {
