@@ -13,8 +13,8 @@ use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
-use crate::support::limits;
 use crate::support::path::{normalize_path, path_below};
+use crate::support::{limits, parallel};
 
 /// What a selection changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,32 +77,58 @@ impl Explain for SelectError {
     }
 }
 
-impl ProjectDir {
-    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by
-    /// a link to it. An error if no params file can name it.
-    pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
-        let named_path = path_below(&self.root, run);
+/// Where the project's directories really lie: resolved once for all runs.
+struct RealDirs<'a> {
+    project_dir: &'a ProjectDir,
+    root: Option<PathBuf>,
+    /// The results directory relative to the root by its name, and where it really lies. It may be a link to a larger disk:
+    /// below it a run is named by it.
+    results: Option<(PathBuf, PathBuf)>,
+}
+
+impl<'a> RealDirs<'a> {
+    fn resolve(project_dir: &'a ProjectDir) -> Self {
+        // A directory that cannot be resolved contains nothing.
+        let results_dir = project_dir.results_dir();
+        let results = path_below(&project_dir.root, &normalize_path(&results_dir)).zip(results_dir.canonicalize().ok());
+        Self { project_dir, root: project_dir.root.canonicalize().ok(), results }
+    }
+
+    fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
+        let root = &self.project_dir.root;
+        let named_path = path_below(root, run);
         let real_path = self.real_path(run).filter(|real_path| {
             // Behind a link the run may have another name: then the link is what is selected.
-            RunDir::read(&self.root.join(real_path)).key == RunDir::read(run).key
+            named_path.as_ref() == Some(real_path) || RunDir::read(&root.join(real_path)).key == RunDir::read(run).key
         });
         let Some(path) = real_path.or(named_path) else {
-            return Err(SelectError::Outside { run: run.display().to_string(), root: self.root.display().to_string() });
+            return Err(SelectError::Outside { run: run.display().to_string(), root: root.display().to_string() });
         };
         let parts: Option<Vec<&str>> = path.components().map(|part| part.as_os_str().to_str()).collect();
         let path = parts.ok_or_else(|| SelectError::NotText(run.display().to_string()))?.join("/");
         if is_selection(&path) { Ok(path) } else { Err(SelectError::Placeholder(path)) }
     }
 
-    /// Where a run's directory really lies, relative to the root; `None` if that is outside. The results directory may
-    /// itself be a link to a larger disk: below it a run is named by it.
+    /// Where a run's directory really lies, relative to the root; `None` if that is outside.
     fn real_path(&self, run: &Path) -> Option<PathBuf> {
         // A directory that cannot be resolved keeps the path by which the user named it.
         let real = run.canonicalize().ok()?;
-        let below_dir = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
-        let results = path_below(&self.root, &normalize_path(&self.results_dir()));
-        let in_results = results.and_then(|results| Some(results.join(below_dir(&self.results_dir())?)));
-        in_results.or_else(|| below_dir(&self.root))
+        let in_results = self.results.as_ref().and_then(|(name, dir)| Some(name.join(path_below(dir, &real)?)));
+        in_results.or_else(|| path_below(self.root.as_ref()?, &real))
+    }
+}
+
+impl ProjectDir {
+    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by
+    /// a link to it. An error if no params file can name it.
+    pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
+        RealDirs::resolve(self).run_dir(run)
+    }
+
+    /// The same of many runs, in their order.
+    pub fn run_dirs(&self, runs: &[&PathBuf]) -> Vec<Result<String, SelectError>> {
+        let dirs = RealDirs::resolve(self);
+        parallel::map(runs, |run| dirs.run_dir(run))
     }
 
     /// Points the params file at a run's directory (absolute, without `..`). The file is written whole, at once.
