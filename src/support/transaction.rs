@@ -3,6 +3,7 @@
 //! Begin a [`Transaction`], keep each path before it is written, and end with [`Transaction::finish`]. A transaction
 //! that is dropped before that puts everything back. It does not survive a killed process.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::aside::temp_dir_for;
@@ -17,13 +18,21 @@ pub struct Transaction {
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
     /// Each directory with its copy, made of hard links; `None` if it did not exist.
     dirs: Vec<(PathBuf, Option<fs::TempDir>)>,
+    /// The directories in `dirs`: there can be thousands.
+    known_dirs: HashSet<PathBuf>,
     is_open: bool,
 }
 
 impl Transaction {
     /// Begins a transaction that keeps nothing yet.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), files: Vec::new(), dirs: Vec::new(), is_open: true }
+        Self {
+            root: root.to_path_buf(),
+            files: Vec::new(),
+            dirs: Vec::new(),
+            known_dirs: HashSet::new(),
+            is_open: true,
+        }
     }
 
     /// The directory that paths are relative to.
@@ -44,7 +53,7 @@ impl Transaction {
 
     /// Keeps a directory. Its copy is on the file system of `near`, outside of it if possible.
     pub fn keep_dir(&mut self, dir: PathBuf, near: &Path) -> Result<(), FsError> {
-        if self.dirs.iter().any(|(known, _)| *known == dir) {
+        if self.known_dirs.contains(&dir) {
             return Ok(());
         }
         let backup = match self.root().file_kind(&dir)? {
@@ -56,6 +65,7 @@ impl Transaction {
             }
             _ => None,
         };
+        self.known_dirs.insert(dir.clone());
         self.dirs.push((dir, backup));
         Ok(())
     }
