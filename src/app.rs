@@ -81,4 +81,8 @@ impl Reporter for Ui {
     fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress> {
         Box::new(Ui::progress(self, what, total))
     }
+
+    fn start_counting(&self, what: &str, runs: u64) -> Box<dyn Progress> {
+        Box::new(Ui::progress_of_runs(self, what, runs))
+    }
 }

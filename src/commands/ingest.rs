@@ -1,21 +1,20 @@
 //! `capture-hook ingest`: the stage's command.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::app::{App, CommandOutcome};
 use crate::dataset::metrics_files;
 use crate::dataset::stage::DEFAULT_OUT_DIR;
 use crate::error::{Error, ExitKind};
 use crate::ingest;
-use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};
+use crate::ingest::{IngestOutcome, IngestRequest, ingest_runs};
 use crate::output::json::{IngestJson, IngestedRunJson};
 use crate::project::dir::{ProjectDir, RunSelection};
 use crate::project::{PARAMS_FILE, Project, ProjectError, data_dir, report_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
 use crate::support::beneath::RootDir;
+use crate::support::parallel;
 use crate::support::path::normalize_path;
 
 /// Arguments of `ingest`.
@@ -94,7 +93,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         Ok(project) => data_dir::find_off_limits(&project)?,
         Err(_) => Vec::new(),
     };
-    let requests: Vec<IngestRequest> = runs
+    let mut requests: Vec<IngestRequest> = runs
         .iter()
         .map(|run_dir| IngestRequest {
             run_dir: normalize_path(run_dir),
@@ -106,7 +105,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             force: args.force,
         })
         .collect();
-    let done = ingest_all(app, &requests, args.jobs);
+    let done = ingest_all(app, &mut requests, args.jobs);
     // As the stage's command it also writes what DVC's own views show of the selected run.
     if !is_named && let [Ok(ingested)] = done.as_slice() {
         metrics_files::write_metrics_files(&project_dir.root, &out_dir, &ingested.key)?;
@@ -149,33 +148,20 @@ fn distinct_dirs(project_dir: &ProjectDir, runs: Vec<RunDir>) -> Result<Vec<Path
 /// Ingests all, several at once. Results in the order of the requests.
 fn ingest_all(
     app: &App,
-    requests: &[IngestRequest],
+    requests: &mut [IngestRequest],
     jobs: Option<u16>,
 ) -> Vec<Result<IngestOutcome, ingest::IngestError>> {
-    // If the number of processors is unknown, one run at a time.
-    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = jobs.map_or_else(processors, usize::from).min(requests.len());
-    let bar =
-        app.ui.progress("ingesting", Some(requests.iter().map(|request| ProjectDir::dir_size(&request.run_dir)).sum()));
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    // Relaxed is enough: the threads share only this number, and the results are behind the lock.
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(request) = requests.get(at) else { break };
-                    let result = ingest_run(request, &bar);
-                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
-                }
-            });
-        }
-    });
-    // A poisoned lock is opened, here and above: if a thread panics, the scope panics as well.
-    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
+    let jobs = jobs.map_or_else(parallel::processors, usize::from).min(requests.len());
+    if let [request] = requests {
+        let bar = app.ui.progress("ingesting", Some(ProjectDir::dir_size(&request.run_dir)));
+        return ingest_runs(requests, jobs, &bar);
+    }
+    // With a run for each thread, threads for each run's parts would only wait for each other.
+    if jobs > 1 && jobs >= parallel::processors() {
+        requests.iter_mut().for_each(|request| request.options.one_thread = true);
+    }
+    let progress = app.ui.progress_of_runs("ingesting", requests.len() as u64);
+    ingest_runs(requests, jobs, &progress)
 }
 
 fn report_results(

@@ -143,8 +143,10 @@ fn select_runs(app: &App, args: &Args, project: &Project, project_dir: &ProjectD
     let new = publish::new_runs(project, project_dir)?;
     new.left_out.iter().for_each(|line| app.ui.warn(line));
     let mut selected = SelectedRuns { left_out: new.left_out.len(), ..SelectedRuns::default() };
-    for run in new.runs {
-        match commit::validate_run(project, &project_dir.relative_display(&run), &app.ui) {
+    let run_dirs: Vec<String> = new.runs.iter().map(|run| project_dir.relative_display(run)).collect();
+    let reports = commit::validate_runs(project, &run_dirs, &app.ui)?;
+    for (run, report) in new.runs.into_iter().zip(reports) {
+        match report {
             Ok(report) => {
                 selected.reports.insert(run.clone(), report);
                 selected.runs.push(run);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
+use crate::dataset::native::HashedFile;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::ignore::{self, DvcIgnored};
@@ -32,13 +33,24 @@ pub(super) fn check_all_versioned(
     version: DataVersion,
     run: &ValidRun,
 ) -> Result<HashedRun, CommitRefused> {
+    let files = native::hash_run_files(&project.root.join(out_dir), std::slice::from_ref(&run.key))?;
+    check_files_versioned(project, out_dir, version, run, &files)
+}
+
+/// The same of files that were hashed when they were versioned.
+pub(super) fn check_files_versioned(
+    project: &Project,
+    out_dir: &str,
+    version: DataVersion,
+    run: &ValidRun,
+    files: &[HashedFile],
+) -> Result<HashedRun, CommitRefused> {
     let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: run.run_dir.clone() };
     let listed = project.file_lists()?.run_entries(version, &run.key).ok_or_else(not_in_lockfile)?;
-    let hashed = native::hash_run_entries(&project.root.join(out_dir), &run.key)?;
-    let sha256_of: HashMap<DvcHash, String> =
-        hashed.iter().map(|(entry, sha256)| (entry.md5, sha256.clone())).collect();
-    let written: Vec<FileEntry> = hashed.into_iter().map(|(entry, _)| entry).collect();
+    let entry = |file: &HashedFile| FileEntry { relpath: file.relpath.clone(), md5: file.hash };
+    let written: Vec<FileEntry> = files.iter().map(entry).collect();
     if listed == written {
+        let sha256_of: HashMap<DvcHash, String> = files.iter().map(|file| (file.hash, file.sha256.clone())).collect();
         let run = RunEntries { run: run.key.clone(), entries: written };
         return HashedRun::by_objects(&run, &sha256_of).ok_or_else(not_in_lockfile);
     }

@@ -1,10 +1,12 @@
 //! Ingests runs and versions the dataset: by the stage's command and DVC, or by the native engine.
 
+use std::collections::HashMap;
+
 use super::ingest_work::{IngestWork, PATIENCE};
 use super::{
     CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, schemas, staging,
 };
-use crate::dataset::native::NativeError;
+use crate::dataset::native::{HashedFile, NativeError};
 use crate::dataset::stage::STAGE;
 use crate::dataset::{metrics_files, native};
 use crate::history::hashed_runs::{self, HashedRun};
@@ -14,8 +16,7 @@ use crate::project::config::Engine;
 use crate::project::include::LooseFiles;
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, data_dir, include, state};
 use crate::run::RunKey;
-use crate::support::off_limits::OffLimits;
-use crate::validate::ValidateOptions;
+use crate::support::parallel;
 
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
 /// already, for their files may have changed since. The last one is the working tree's selected run. Others are added
@@ -80,21 +81,20 @@ impl IngestWork<'_> {
         // After the checkout: what is restored is the committed state, not a workspace without it.
         transaction.keep_dataset(&stage.out_dir, runs)?;
         self.ingest_run_dirs(committed_record, native)?;
-        if native {
+        let stored = if native {
             // Before dvc.lock, as in the stage's command: once it names the run, a commit does nothing more.
             metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)
                 .map_err(ProjectError::from)?;
-            self.version_natively()?;
+            Some(self.version_natively()?)
         } else {
             self.reporter.show_status("dvc repro -s capture_ingest");
             project.find_dvc()?.repro(STAGE, self.state.is_ingested(), &stage.stage.cmd)?;
-        }
+            None
+        };
         let state = project.dataset_state(&GitTree::WorkTree)?;
         let record = state.record.clone().filter(|_| state.is_ingested());
         let record = record.ok_or_else(|| CommitRefused::NotInLockfile { run_dir: selected.run_dir.clone() })?;
-        let check = |run| ignored::check_all_versioned(project, &record.out_dir, record.version, run);
-        let hashed: Vec<HashedRun> = runs.iter().map(check).collect::<Result<_, _>>()?;
-        hashed_runs::note_runs(project, hashed);
+        hashed_runs::note_runs(project, self.check_versioned(&record, stored.as_deref())?);
         // Checked after the fact as well, because DVC versions whatever is in the workspace at that moment.
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
@@ -119,25 +119,52 @@ impl IngestWork<'_> {
         Ok(())
     }
 
+    /// Every file of the runs is in the new data version. DVC may have left some out, so they are read for it; what the native
+    /// engine stored, it read itself.
+    fn check_versioned(
+        &self,
+        record: &DatasetRecord,
+        stored: Option<&[HashedFile]>,
+    ) -> Result<Vec<HashedRun>, CommitRefused> {
+        let (project, out_dir) = (self.project, record.out_dir.as_str());
+        let Some(stored) = stored else {
+            let check = |run| ignored::check_all_versioned(project, out_dir, record.version, run);
+            return self.runs.iter().map(check).collect();
+        };
+        let mut files = stored;
+        let mut check = |run: &ValidRun| {
+            // They are in the order of the runs.
+            let prefix = format!("{}/", run.key);
+            let count = files.iter().take_while(|file| file.relpath.starts_with(&prefix)).count();
+            let (own, rest) = files.split_at(count);
+            files = rest;
+            ignored::check_files_versioned(project, out_dir, record.version, run, own)
+        };
+        self.runs.iter().map(&mut check).collect()
+    }
+
     /// Makes the runs' folders in the dataset. The stage's command makes the selected one's, unless the native engine
     /// works, or there is something that the command does not know of: a committed run, or `force`.
     fn ingest_run_dirs(&self, committed_record: Option<&DatasetRecord>, native: bool) -> Result<(), CommitRefused> {
         let is_our_command = self.stage.stage.command_text() == TRUSTED_CMD;
-        // Once for all runs: git is asked for its directories, and files of settings are read.
-        let off_limits = data_dir::find_off_limits(self.project)?;
-        let options = project::read_validation_options(self.project)?;
-        for run in self.runs {
-            let committed = match committed_record {
-                Some(record) => committed::committed_files(self.project, record.version, run)?,
-                None => Vec::new(),
-            };
-            let is_selected = self.runs.last() == Some(run);
-            if is_selected && !native && !(is_our_command && (self.force || !committed.is_empty())) {
-                continue;
+        let mut committed_files = HashMap::new();
+        if let Some(record) = committed_record {
+            for run in self.runs {
+                let files = committed::committed_files(self.project, record.version, run)?;
+                if !files.is_empty() {
+                    committed_files.insert(&run.key, (record.version, files));
+                }
             }
-            self.ingest_run(run, &off_limits, &options)?;
-            if let Some(record) = committed_record.filter(|_| !self.force && !committed.is_empty()) {
-                committed::keep_committed(self, run, record.version, &committed)?;
+        }
+        let made_by_stage = |run: &&ValidRun| {
+            let is_selected = self.runs.last() == Some(*run);
+            is_selected && !native && !(is_our_command && (self.force || committed_files.contains_key(&run.key)))
+        };
+        let runs: Vec<&ValidRun> = self.runs.iter().filter(|run| !made_by_stage(run)).collect();
+        self.ingest_folders(&runs)?;
+        for run in runs.into_iter().filter(|_| !self.force) {
+            if let Some((version, files)) = committed_files.get(&run.key) {
+                committed::keep_committed(self, run, *version, files)?;
             }
         }
         Ok(())
@@ -179,37 +206,42 @@ impl IngestWork<'_> {
         }
     }
 
-    /// Puts a run's folder into the dataset, as the stage's command does.
-    fn ingest_run(
-        &self,
-        run: &ValidRun,
-        off_limits: &[OffLimits],
-        options: &ValidateOptions,
-    ) -> Result<(), CommitRefused> {
-        let request = ingest::IngestRequest {
-            run_dir: self.project.root.join(&run.run_dir),
+    /// Puts runs' folders into the dataset, as the stage's command does.
+    fn ingest_folders(&self, runs: &[&ValidRun]) -> Result<(), CommitRefused> {
+        let (project, jobs) = (self.project, parallel::processors());
+        // Once for all runs: git is asked for its directories, and files of settings are read.
+        let off_limits = data_dir::find_off_limits(project)?;
+        let mut options = project::read_validation_options(project)?;
+        // With a run for each processor, threads for each run's parts would only wait for each other.
+        options.one_thread |= runs.len() > 1 && runs.len() >= jobs;
+        let request = |run: &&ValidRun| ingest::IngestRequest {
+            run_dir: project.root.join(&run.run_dir),
             shown_as: run.run_dir.clone(),
-            out_dir: self.project.root.join(&self.stage.out_dir),
-            root: self.project.root.clone(),
-            off_limits: off_limits.to_vec(),
+            out_dir: project.root.join(&self.stage.out_dir),
+            root: project.root.clone(),
+            off_limits: off_limits.clone(),
             options: options.clone(),
             force: self.force,
         };
-        let progress = self.reporter.start_progress(&format!("ingesting {}", run.key), None);
-        ingest::ingest_run(&request, progress.as_ref())?;
+        let requests: Vec<ingest::IngestRequest> = runs.iter().map(request).collect();
+        let progress = match runs {
+            [run] => self.reporter.start_progress(&format!("ingesting {}", run.key), None),
+            runs => self.reporter.start_counting("ingesting", runs.len() as u64),
+        };
+        ingest::ingest_runs(&requests, jobs, progress.as_ref()).into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(())
     }
 
-    /// Versions runs that are in the dataset without DVC, as DVC would.
-    fn version_natively(&self) -> Result<(), CommitRefused> {
+    /// Versions runs that are in the dataset without DVC, as DVC would. Returns their files.
+    fn version_natively(&self) -> Result<Vec<HashedFile>, CommitRefused> {
         let runs: Vec<RunKey> = self.runs.iter().map(|run| run.key.clone()).collect();
-        native::version_runs(&native::NativeJob {
+        let outcome = native::version_runs(&native::NativeJob {
             root: &self.project.root,
             settings: self.project.dvc_settings()?,
             stage: self.stage,
             runs: &runs,
             patience: PATIENCE,
         })?;
-        Ok(())
+        Ok(outcome.files)
     }
 }

@@ -30,7 +30,7 @@ use ingest_work::IngestWork;
 pub use refused::CommitRefused;
 pub use staging::check_visible_to_git;
 pub use transaction::CommitTransaction;
-pub use valid_run::{ValidRun, load_valid_run, validate_run};
+pub use valid_run::{ValidRun, load_valid_run, validate_runs};
 
 use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
+use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, staging, validate_runs};
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::link::hash_file;
@@ -85,6 +85,7 @@ pub fn publish_runs(
     let runs = load_runs(project, request, reporter)?;
     // No other process of ours may see the work half done. Other working trees of the clone share the cache.
     let mutex = RepoMutex::acquire(&project.state_dir())?;
+    let noted = workspace::WorkspaceNote::read(project)?;
     let mut transaction = CommitTransaction::new(project);
     transaction.keep_file(&params)?;
     transaction.keep_file(lockfile::FILE)?;
@@ -102,6 +103,9 @@ pub fn publish_runs(
         // If another process keeps it, what was changed is put back without it.
         let _alone = mutex.or_else(|| RepoMutex::acquire(&project.state_dir()).ok());
         transaction.roll_back(&mut project.repo, reporter);
+        if let Err(error) = noted.restore(project) {
+            reporter.show_warning(&format!("cannot restore the note about the workspace: {error}"));
+        }
     } else {
         transaction.finish();
     }
@@ -119,13 +123,18 @@ struct IngestedRuns {
 /// The runs, all of them checked and validated before the first one changes anything.
 fn load_runs(project: &Project, request: &PublishRequest<'_>, reporter: &dyn Reporter) -> Result<Vec<ValidRun>, Error> {
     let PublishRequest { project_dir, runs, reports, .. } = *request;
-    runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
+    // What was validated a moment ago was looked at then.
+    let named: Vec<&PathBuf> = runs.iter().filter(|run| !reports.contains_key(*run)).collect();
+    project_dir.run_dirs(&named).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let run_dirs: Vec<String> = named.iter().map(|run| project_dir.relative_display(run)).collect();
+    let mut validated = validate_runs(project, &run_dirs, reporter)?.into_iter();
     let recorded = runs.iter().map(|run| {
-        let run_dir = project_dir.relative_display(run);
-        match reports.get(run) {
-            Some(report) => ValidRun::from_report(&run_dir, report.clone(), reporter),
-            None => load_valid_run(project, &run_dir, reporter),
-        }
+        let report = match reports.get(run) {
+            Some(report) => report.clone(),
+            // As many as were named.
+            None => validated.next().ok_or(CommitRefused::NothingSelected)??,
+        };
+        ValidRun::from_report(&project_dir.relative_display(run), report, reporter)
     });
     Ok(recorded.collect::<Result<_, CommitRefused>>()?)
 }
@@ -162,8 +171,9 @@ fn commit_ingested(
 ) -> Result<PublishOutcome, Error> {
     let IngestedRuns { old_version, record, paths } = ingested;
     let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
-    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
+    // Before the commit: its hooks then know that the workspace needs no checkout.
     workspace::note_runs_added(project, old_version, record.version)?;
+    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
     Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
 }
 
@@ -286,9 +296,11 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
     });
     // Runs that began at the same moment are sorted by name, so that the order never varies.
     runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
-    for run in runs {
-        match project_dir.run_dir(&run.dir) {
-            Ok(_) => new.runs.push(run.dir),
+    let dirs: Vec<&PathBuf> = runs.iter().map(|run| &run.dir).collect();
+    let named = project_dir.run_dirs(&dirs);
+    for (run, named) in runs.iter().zip(named) {
+        match named {
+            Ok(_) => new.runs.push(run.dir.clone()),
             Err(error) => new.left_out.push(format!("left out: {error}")),
         }
     }

@@ -1,10 +1,14 @@
 //! A recorded run that passed validation: only such a run is put into the dataset.
 
+use std::path::Path;
+
 use super::CommitRefused;
 use crate::project::{self, Project, Reporter, report_ignored};
 use crate::run::RunKey;
+use crate::support::parallel;
+use crate::support::progress::Progress;
 use crate::validate;
-use crate::validate::ValidationReport;
+use crate::validate::{ValidateOptions, ValidationReport};
 
 /// A recorded run that is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +41,44 @@ impl ValidRun {
     }
 }
 
-/// Validates a run; an invalid one is a reason to stop.
-pub fn validate_run(
+/// Validates runs, several at once; the results are in their order. An invalid one is a reason to stop.
+pub fn validate_runs(
     project: &Project,
-    run_dir: &str,
+    run_dirs: &[String],
     reporter: &dyn Reporter,
+) -> Result<Vec<Result<ValidationReport, CommitRefused>>, CommitRefused> {
+    if let [run_dir] = run_dirs {
+        return Ok(vec![validate_run(project, run_dir, reporter)]);
+    }
+    let mut options = project::read_validation_options(project)?;
+    // With a run for each processor, threads for each run's parts would only wait for each other.
+    options.one_thread |= run_dirs.len() >= parallel::processors();
+    let progress = reporter.start_counting("validating", run_dirs.len() as u64);
+    let root = &project.root;
+    Ok(parallel::map(run_dirs, |run_dir| {
+        let report = validate_dir(root, run_dir, &options, progress.as_ref());
+        progress.count_item();
+        report
+    }))
+}
+
+/// Validates a run; an invalid one is a reason to stop.
+fn validate_run(project: &Project, run_dir: &str, reporter: &dyn Reporter) -> Result<ValidationReport, CommitRefused> {
+    let options = project::read_validation_options(project)?;
+    let progress = reporter.start_progress(&format!("validating {run_dir}"), None);
+    validate_dir(&project.root, run_dir, &options, progress.as_ref())
+}
+
+fn validate_dir(
+    root: &Path,
+    run_dir: &str,
+    options: &ValidateOptions,
+    progress: &dyn Progress,
 ) -> Result<ValidationReport, CommitRefused> {
-    let dir = project.root.join(run_dir);
+    let dir = root.join(run_dir);
     if !dir.is_dir() {
         return Err(CommitRefused::NoSuchRun { run_dir: run_dir.to_owned() });
     }
-    let options = project::read_validation_options(project)?;
-    let progress = reporter.start_progress(&format!("validating {run_dir}"), None);
-    let report = validate::validate_run(&dir, run_dir, &options, progress.as_ref())?;
+    let report = validate::validate_run(&dir, run_dir, options, progress)?;
     if report.ok { Ok(report) } else { Err(CommitRefused::Invalid { report: Box::new(report) }) }
 }

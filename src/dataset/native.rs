@@ -25,6 +25,7 @@ use crate::dvc::lockfile::{Lockfile, LockfileError};
 use crate::dvc::mutex::{DvcBusy, DvcMutex};
 use crate::dvc::settings::DvcSettings;
 use crate::dvc::stage::PARAMS_FILE;
+use crate::dvc::store::FileToStore;
 use crate::dvc::{lockfile, lockfile_text};
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
@@ -108,7 +109,7 @@ pub struct NativeJob<'a> {
 }
 
 /// The dataset after the work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct NativeOutcome {
     /// The data version.
     pub version: DataVersion,
@@ -118,6 +119,8 @@ pub struct NativeOutcome {
     pub nfiles: u64,
     /// Whether `dvc.lock` was written.
     pub changed: bool,
+    /// The files of the job's runs, as they were stored.
+    pub files: Vec<HashedFile>,
 }
 
 /// Whether the engine can do this project's work for these runs; `Err` names what only DVC does.
@@ -198,7 +201,11 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let version = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| DataVersion::of_list(&old_list));
         // Objects before the list, the list before `dvc.lock`: a record never names what is not stored.
-        let stored = files.iter().map(|file| (file.hash, Path::new(out_dir).join(&file.relpath)));
+        let stored = files.iter().map(|file| FileToStore {
+            hash: file.hash,
+            file: Path::new(out_dir).join(&file.relpath),
+            size: file.size,
+        });
         linker.store_files(project, &stored.collect::<Vec<_>>())?;
         let version = linker.cache().insert_list_bytes(&list)?;
         if let Some((old_version, _)) = &old {
@@ -225,41 +232,51 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
     }
-    Ok(NativeOutcome { version, size, nfiles, changed })
+    Ok(NativeOutcome { version, size, nfiles, changed, files })
 }
 
 /// A run's files as they are in the dataset's folder, hashed, sorted by path.
 pub fn list_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<FileEntry>, NativeError> {
-    let files = hash_run_files(dataset, std::slice::from_ref(run))?;
-    Ok(files.into_iter().map(|file| FileEntry { relpath: file.relpath, md5: file.hash }).collect())
+    let files = hash_files(&list_run_paths(dataset, run)?, |path| Ok((hash_file(path)?, ())))?;
+    Ok(files.into_iter().map(|(relpath, (md5, _), ())| FileEntry { relpath, md5 }).collect())
 }
 
-/// The same, each with the SHA-256 of its bytes, in hex, of one reading.
-pub fn hash_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<(FileEntry, String)>, NativeError> {
-    let paths = list_run_paths(dataset, run)?;
-    let hashed = parallel::map(&paths, |(relpath, path)| {
+/// A file of a run in the dataset's folder, hashed in one reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashedFile {
+    /// Its path, relative to the dataset.
+    pub relpath: String,
+    /// The name of its bytes.
+    pub hash: DvcHash,
+    /// Their SHA-256, in hex.
+    pub sha256: String,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// The files of these runs in the dataset's folder, hashed; the runs in their order, each one's files sorted by path.
+pub fn hash_run_files(dataset: &Path, runs: &[RunKey]) -> Result<Vec<HashedFile>, NativeError> {
+    let paths = parallel::map(runs, |run| list_run_paths(dataset, run));
+    let paths: Vec<Vec<(String, PathBuf)>> = paths.into_iter().collect::<Result<_, _>>()?;
+    let hashed = hash_files(&paths.concat(), |path| {
         let mut sha256 = Sha256::new();
-        let (md5, _) = hash_file_with(path, |block| sha256.update(block))?;
-        Ok((FileEntry { relpath: relpath.clone(), md5 }, to_hex(&sha256.finalize())))
-    });
-    hashed.into_iter().collect()
+        let hashed = hash_file_with(path, |block| sha256.update(block))?;
+        Ok((hashed, to_hex(&sha256.finalize())))
+    })?;
+    let file = |(relpath, (hash, size), sha256)| HashedFile { relpath, hash, sha256, size };
+    Ok(hashed.into_iter().map(file).collect())
 }
 
-struct HashedFile {
-    relpath: String,
-    hash: DvcHash,
-    size: u64,
-}
+/// A file's path in the dataset, the name of its bytes with their number, and what else was worked out.
+type HashedPath<T> = (String, (DvcHash, u64), T);
 
-/// The files of these runs, hashed; their paths relative to the dataset.
-fn hash_run_files(dataset: &Path, runs: &[RunKey]) -> Result<Vec<HashedFile>, NativeError> {
-    let mut paths = Vec::new();
-    for run in runs {
-        paths.extend(list_run_paths(dataset, run)?);
-    }
-    let hashed = parallel::map(&paths, |(relpath, path)| {
-        let (hash, size) = hash_file(path)?;
-        Ok(HashedFile { relpath: relpath.clone(), hash, size })
+fn hash_files<T: Send>(
+    paths: &[(String, PathBuf)],
+    hash: impl Fn(&Path) -> Result<((DvcHash, u64), T), FsError> + Sync,
+) -> Result<Vec<HashedPath<T>>, NativeError> {
+    let hashed = parallel::map(paths, |(relpath, path)| {
+        let (md5, also) = hash(path)?;
+        Ok((relpath.clone(), md5, also))
     });
     hashed.into_iter().collect()
 }
@@ -388,7 +405,7 @@ fn stage_record(
         }
         let (hash, size) = hash_file(&path)?;
         if out.cache {
-            linker.store_file(hash, RootDir::new(job.root), Path::new(&out.path))?;
+            linker.store_files(RootDir::new(job.root), &[FileToStore { hash, file: out.path.clone().into(), size }])?;
         }
         outs.push(file(&out.path, hash, size));
     }

@@ -19,6 +19,9 @@ use crate::support::{fs, limits};
 /// The mode of a shared cache's directories (source: `dvc_data/hashfile/db/local.py`).
 const GROUP_DIR: u32 = 0o2775;
 
+/// The length of the names of the directories that objects are in.
+const SHARD_NAME: usize = 2;
+
 /// A cache that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -78,6 +81,12 @@ impl Cache {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The directory of the objects.
+    #[must_use]
+    pub(super) fn objects_dir(&self) -> &Path {
+        &self.objects
     }
 
     /// Where a file's bytes lie, or would lie.
@@ -192,6 +201,8 @@ impl Cache {
     pub fn copy_objects_from(&self, other: &Self) -> Result<(), FsError> {
         // A directory that is missing or unreadable has nothing to copy; what is not copied is fetched again.
         let shards = std::fs::read_dir(&other.objects).into_iter().flatten().flatten();
+        // What is being made there has no object's name yet.
+        let shards = shards.filter(|shard| shard.file_name().len() == SHARD_NAME);
         for object in shards.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten()) {
             let from = object.path();
             let (Ok(inner), Ok(kind)) = (from.strip_prefix(&other.objects), object.file_type()) else { continue };

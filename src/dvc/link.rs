@@ -7,7 +7,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 
-use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,8 +19,8 @@ use crate::dvc::settings::{DvcSettings, LinkType};
 use crate::support::aside::{TEMP_PREFIX, temp_dir_for};
 use crate::support::beneath::RootDir;
 use crate::support::blocks::read_blocks;
+use crate::support::fs;
 use crate::support::fs::{At, FsError};
-use crate::support::{fs, parallel};
 
 /// Moves files between workspace and cache.
 #[derive(Debug, Clone)]
@@ -35,6 +34,11 @@ impl Linker {
     #[must_use]
     pub fn from_settings(settings: &DvcSettings) -> Self {
         Self { cache: Cache::from_settings(settings), link_types: settings.link_types.clone() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn new(cache: Cache, link_types: &[LinkType]) -> Self {
+        Self { cache, link_types: link_types.to_vec() }
     }
 
     /// The cache.
@@ -63,17 +67,17 @@ impl Linker {
         let temp_path = unused_path(&temp_dir_for(parent_dir(target)))?;
         loop {
             let Some(&kind) = self.link_types.first() else {
-                copy_file(object, &temp_path, None)?;
+                copy_file(object, &temp_path)?;
                 return Ok(temp_path);
             };
             let linked = match kind {
-                LinkType::Reflink => make_reflink(object, &temp_path, None),
+                LinkType::Reflink => make_reflink(object, &temp_path),
                 // DVC makes new empty files: many would use up the links that a file may have.
-                LinkType::Hardlink if meta.len() == 0 => copy_file(object, &temp_path, None).map(|()| true),
+                LinkType::Hardlink if meta.len() == 0 => copy_file(object, &temp_path).map(|()| true),
                 LinkType::Hardlink | LinkType::Symlink if is_executable(meta) => Err(executable_error(object)),
                 LinkType::Hardlink => Ok(std::fs::hard_link(protect_object(object, meta), &temp_path).is_ok()),
                 LinkType::Symlink => Ok(make_symlink(protect_object(object, meta), &temp_path)),
-                LinkType::Copy => copy_file(object, &temp_path, None).map(|()| true),
+                LinkType::Copy => copy_file(object, &temp_path).map(|()| true),
             }?;
             if linked {
                 return Ok(temp_path);
@@ -95,62 +99,18 @@ impl Linker {
         }
     }
 
-    /// Takes a file of the project into the cache and ties it to its object. `oid` is the name of its bytes.
-    pub fn store_file(&mut self, hash: DvcHash, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
-        let (object, full) = (self.cache.object_path(hash), files.path().join(file));
-        if regular_metadata(&object)?.is_none() {
-            self.add_object(&object, files, file)?;
-        }
+    /// Ties a file of the project to its object, which the cache has, if the first link type shares files.
+    pub(super) fn tie_file(&mut self, hash: DvcHash, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
         let links = self.link_types.first().is_some_and(|kind| matches!(kind, LinkType::Hardlink | LinkType::Symlink));
-        if links && !self.is_linked(&object, &full)? {
+        if links && !self.is_linked(&self.cache.object_path(hash), &files.path().join(file))? {
             self.link_object(hash, files, file)?;
         }
         Ok(())
     }
 
-    /// The same for many files. Several threads wait for the disk at once.
-    pub fn store_files(&mut self, files: RootDir<'_>, stored: &[(DvcHash, PathBuf)]) -> Result<(), FsError> {
-        // Equal files are one object.
-        let objects: BTreeMap<DvcHash, &Path> = stored.iter().map(|(hash, file)| (*hash, file.as_path())).collect();
-        let objects: Vec<(PathBuf, &Path)> =
-            objects.into_iter().map(|(hash, file)| (self.cache.object_path(hash), file)).collect();
-        parallel::try_each_waiting(&objects, |(object, file)| match regular_metadata(object)? {
-            Some(_) => Ok(()),
-            None => self.add_object(object, files, file),
-        })?;
-        stored.iter().try_for_each(|(hash, file)| self.store_file(*hash, files, file))
-    }
-
-    fn add_object(&self, object: &Path, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
-        if let Some(shard) = object.parent() {
-            self.cache.make_dir(shard)?;
-        }
-        // In the object's own directory, so that the rename stays on one file system.
-        let temp_path = unused_path(parent_dir(object))?;
-        let added = self.fill_object(object, &temp_path, files, file);
-        if added.is_err() {
-            // The error to tell is the first one.
-            let _ = fs::remove_all(&temp_path);
-        }
-        added
-    }
-
-    fn fill_object(&self, object: &Path, temp_path: &Path, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
-        let full = files.path().join(file);
-        let hard = self.link_types.first() == Some(&LinkType::Hardlink)
-            // An empty file is copied: hard links to one empty object would reach the file system's limit.
-            && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
-        let linked = hard && files.hard_link(file, temp_path).is_ok();
-        // Without a hard link, the blocks are shared if the file system can do that; else the bytes are copied.
-        if !linked && !make_reflink(&full, temp_path, Some(0o444))? {
-            copy_file(&full, temp_path, Some(0o444))?;
-        }
-        // An object must be whole on the disk when it has its name.
-        File::open(temp_path).and_then(|temp_file| temp_file.sync_data()).at("write", temp_path)?;
-        // A hard link from the workspace still has the mode of the user's file.
-        set_read_only(temp_path)?;
-        std::fs::rename(temp_path, object).at("replace", object)?;
-        Ok(())
+    /// Whether files of the project are hard links to their objects.
+    pub(super) fn uses_hard_links(&self) -> bool {
+        self.link_types.first() == Some(&LinkType::Hardlink)
     }
 
     /// Whether a file is the object's own file under another name already.
@@ -196,7 +156,7 @@ pub fn same_file(a: &Metadata, b: &Metadata) -> bool {
     }
 }
 
-fn regular_metadata(path: &Path) -> Result<Option<Metadata>, FsError> {
+pub(super) fn regular_metadata(path: &Path) -> Result<Option<Metadata>, FsError> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() => Ok(Some(meta)),
         Ok(_) => Ok(None),
@@ -257,44 +217,33 @@ fn make_symlink(_: &Path, _: &Path) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn make_reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
+fn make_reflink(from: &Path, to: &Path) -> Result<bool, FsError> {
     let source = fs::open(from)?;
-    let file = new_file(to, mode)?;
+    let file = create_file(to)?;
     // Any failure means that these two cannot share blocks: the caller tries something else.
     Ok(rustix::fs::ioctl_ficlone(&file, &source).is_ok())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn make_reflink(_: &Path, _: &Path, _: Option<u32>) -> Result<bool, FsError> {
+fn make_reflink(_: &Path, _: &Path) -> Result<bool, FsError> {
     Ok(false)
 }
 
-fn copy_file(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
+fn copy_file(from: &Path, to: &Path) -> Result<(), FsError> {
     let mut source = fs::open(from)?;
-    let mut file = new_file(to, mode)?;
+    let mut file = create_file(to)?;
     std::io::copy(&mut source, &mut file).at("copy to", to)?;
     file.flush().at("write", to)?;
     Ok(())
 }
 
-/// A new file, written through this handle even if its mode is read-only.
-fn new_file(path: &Path, mode: Option<u32>) -> Result<File, FsError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    if let Some(mode) = mode {
-        use std::os::unix::fs::OpenOptionsExt;
-        // What a failed try left is opened again.
-        let _ = std::fs::remove_file(path);
-        options.mode(mode);
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    options.open(path).at("write", path)
+/// Opens a file of ours for writing; one that a failed try left is emptied.
+fn create_file(path: &Path) -> Result<File, FsError> {
+    std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(path).at("write", path)
 }
 
 #[cfg(unix)]
-fn set_read_only(path: &Path) -> Result<(), FsError> {
+pub(super) fn set_read_only(path: &Path) -> Result<(), FsError> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).at("set the mode of", path)
 }
@@ -307,54 +256,12 @@ fn set_read_only(_: &Path) -> Result<(), FsError> {
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     fn make_linker(dir: &Path, types: &[LinkType]) -> Linker {
-        Linker { cache: Cache::in_dir(&dir.join("cache")), link_types: types.to_vec() }
-    }
-
-    #[test]
-    fn each_link_type_links_as_dvc_does() {
-        for types in [
-            vec![LinkType::Reflink, LinkType::Copy],
-            vec![LinkType::Copy],
-            vec![LinkType::Hardlink],
-            vec![LinkType::Symlink],
-            vec![LinkType::Reflink, LinkType::Symlink],
-        ] {
-            let dir = tempfile::tempdir().unwrap();
-            let mut linker = make_linker(dir.path(), &types);
-            let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-            std::fs::write(&a, "text").unwrap();
-            let (hash, size) = hash_file(&a).unwrap();
-            assert_eq!((hash, size), (DvcHash::of_bytes(b"text"), 4));
-            let files = RootDir::new(dir.path());
-            linker.store_file(hash, files, Path::new("a")).unwrap();
-            let object = linker.cache.object_path(hash);
-            let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
-            assert_eq!(mode(&object), 0o444);
-            std::fs::write(&b, "other").unwrap();
-            // Twice: a second time changes nothing and leaves nothing behind.
-            for _ in 0..2 {
-                assert!(linker.link_object(hash, files, Path::new("b")).unwrap());
-            }
-            for path in [&a, &b] {
-                assert_eq!(std::fs::read(path).unwrap(), b"text");
-                let meta = std::fs::symlink_metadata(path).unwrap();
-                match types.last() {
-                    Some(LinkType::Hardlink) => assert_eq!(meta.ino(), std::fs::metadata(&object).unwrap().ino()),
-                    Some(LinkType::Symlink) if types.len() == 1 => {
-                        assert_eq!(std::fs::read_link(path).unwrap(), object)
-                    }
-                    Some(LinkType::Copy) => assert!(meta.is_file() && mode(path) & 0o200 != 0),
-                    _ => {}
-                }
-            }
-            let names = std::fs::read_dir(dir.path()).unwrap().count();
-            assert_eq!((names, std::fs::read_dir(object.parent().unwrap()).unwrap().count()), (3, 1), "{types:?}");
-        }
+        Linker::new(Cache::in_dir(&dir.join("cache")), types)
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod reason;
 pub mod remote;
 pub mod settings;
 pub mod stage;
+pub mod store;
 pub mod temp_project;
 
 pub use hash::{DataVersion, DvcHash};

@@ -22,13 +22,15 @@ use crate::support::off_limits::OffLimits;
 use crate::support::path::{path_below, to_slashes};
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
+use crate::support::staging::StagingDir;
 use crate::validate::{RunScan, ScanError, Severity, ValidateOptions, ValidationReport};
 use crate::{manifest, validate};
 
+mod batch;
 mod place;
-mod staging;
 
-use staging::StagingDir;
+pub use batch::ingest_runs;
+use place::Destination;
 
 /// A run to ingest, and the dataset.
 #[derive(Debug, Clone)]
@@ -153,22 +155,56 @@ impl Explain for IngestError {
 
 /// Validates a run and puts it into the dataset. Progress is in bytes of the run's files.
 pub fn ingest_run(request: &IngestRequest, progress: &dyn Progress) -> Result<IngestOutcome, IngestError> {
-    if !request.run_dir.is_dir() {
-        return Err(IngestError::NoRun(request.shown_as.clone()));
+    require_run(request)?;
+    let destination = Destination::open(request)?;
+    destination.refuse_nested(request)?;
+    let staging = StagingDir::create(&destination.staging_parent()?, STAGING_KIND)?;
+    let folder = staging.path();
+    let StagedRun { key, report, .. } = stage_run(&folder, request, progress)?;
+    let changed = !destination.holds_run(&folder, &key, request)?;
+    if changed {
+        destination.place_run(&folder, &key, Durability::Now)?;
     }
-    place::refuse_unsafe(request)?;
-    let staging = StagingDir::open(request)?;
-    let staging_dir = staging.run_dir();
-    let mut sink = ParquetSink::new(&staging_dir, request.options.one_thread);
+    Ok(IngestOutcome { destination: key.dir_under(&request.out_dir), key, report, changed })
+}
+
+/// The beginning of the names of directories in which runs' folders are made.
+const STAGING_KIND: &str = ".capture-hook-ingest-";
+
+/// When a folder's new name becomes durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// At once.
+    Now,
+    /// Later, with others.
+    Later,
+}
+
+/// A run whose folder is made, out of sight.
+struct StagedRun {
+    key: RunKey,
+    report: ValidationReport,
+    /// About how many bytes were written.
+    bytes: u64,
+}
+
+fn require_run(request: &IngestRequest) -> Result<(), IngestError> {
+    if request.run_dir.is_dir() { Ok(()) } else { Err(IngestError::NoRun(request.shown_as.clone())) }
+}
+
+/// Validates a run and makes its folder in an empty directory.
+fn stage_run(folder: &Path, request: &IngestRequest, progress: &dyn Progress) -> Result<StagedRun, IngestError> {
+    let mut sink = ParquetSink::new(folder, request.options.one_thread);
     let mut options = request.options.clone();
     options.hash = true;
     let scan = validate::scan_run(&request.run_dir, &request.shown_as, &options, &mut sink, progress)?;
     let (Some(key), true) = (scan.key.clone(), scan.report.ok) else {
         return Err(IngestError::Invalid(Box::new(scan.report)));
     };
-    fill_staging(&staging_dir, &scan, &key, request, sink)?;
-    let (destination, changed) = place::install_run(&staging_dir, &key, request)?;
-    Ok(IngestOutcome { destination, key, report: scan.report, changed })
+    fill_staging(folder, &scan, &key, request, sink)?;
+    // The recorder's files, and about as much again in parquet.
+    let bytes = scan.files.iter().map(|file| 2 * file.bytes).sum();
+    Ok(StagedRun { key, report: scan.report, bytes })
 }
 
 /// Whether a file of a run's folder in the dataset was made here, not by the recorder.

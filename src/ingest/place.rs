@@ -3,69 +3,108 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{IngestError, IngestRequest, is_derived};
+use super::{Durability, IngestError, IngestRequest, is_derived};
 use crate::columnar::same_rows;
 use crate::formats::json;
 use crate::manifest;
 use crate::manifest::ManifestEntry;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::run::{RunKey, dataset_dir};
+use crate::support::aside::temp_dir_for;
 use crate::support::beneath::{FileKind, RootDir};
-use crate::support::fs::{At, FsError, PathRefusal, has_same_bytes, read_optional};
+use crate::support::fs::{At, FsError, PathRefusal, create_dir_all, has_same_bytes, read_optional};
 
-/// Puts the finished folder in its place, unless the run is there already. Returns the place, and whether anything
-/// changed.
-pub(super) fn install_run(
-    folder: &Path,
-    key: &RunKey,
-    request: &IngestRequest,
-) -> Result<(PathBuf, bool), IngestError> {
-    // Each try fails only if another process changed the same folder in that moment.
-    const TRIES: usize = 10;
-    let inner = out_dir_in_root(request)?;
-    let (root, target) = (RootDir::new(&request.root), key.dir_under(inner));
-    let destination = key.dir_under(&request.out_dir);
-    // Checked again while the parents are created: a link can have appeared since `refuse_unsafe`.
-    root.create_dir_all(inner.join(key.experiment())).map_err(linked_error)?;
-    let is_same = |name: &str| {
-        !request.force && is_derived(name, &request.run_dir) && is_same_derived(name, &destination, folder)
-    };
-    if root.file_kind(&target).map_err(linked_error)? == FileKind::Directory
-        && same_files(folder, &destination, is_same)
-    {
-        return Ok((destination, false));
-    }
-    for attempt in 1.. {
-        match root.replace_dir(folder, &target) {
-            Ok(()) => break,
-            // Another process put the same run there in this moment: look again.
-            Err(error)
-                if attempt < TRIES
-                    && folder.exists()
-                    && matches!(
-                        error.source.kind(),
-                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
-                    ) => {}
-            Err(error) => return Err(linked_error(error)),
-        }
-    }
-    Ok((destination, true))
+/// The dataset that runs are put into, looked at once however many they are.
+pub(super) struct Destination {
+    root: PathBuf,
+    /// The dataset's directory as the user names it.
+    out_dir: PathBuf,
+    /// The same relative to the root.
+    inner: PathBuf,
+    /// The same without links.
+    real: PathBuf,
 }
 
-/// Refuses a dataset behind a link or in a place that is not for data, and a run and a dataset that contain each other.
-pub(super) fn refuse_unsafe(request: &IngestRequest) -> Result<(), IngestError> {
-    if let Ok(inner) = out_dir_in_root(request) {
-        RootDir::new(&request.root).check_dir(inner).map_err(linked_error)?;
+impl Destination {
+    /// Refuses a dataset behind a link or in a place that is not for data.
+    pub(super) fn open(request: &IngestRequest) -> Result<Self, IngestError> {
+        let inner = out_dir_in_root(request);
+        if let Ok(inner) = inner {
+            RootDir::new(&request.root).check_dir(inner).map_err(linked_error)?;
+        }
+        let real = dataset_dir::check_dataset_dir(&request.root, &request.out_dir, &request.off_limits)?;
+        let inner = inner?.to_path_buf();
+        Ok(Self { root: request.root.clone(), out_dir: request.out_dir.clone(), inner, real })
     }
-    let out_dir = dataset_dir::check_dataset_dir(&request.root, &request.out_dir, &request.off_limits)?;
-    let run = request.run_dir.canonicalize().at("look at", &request.run_dir)?;
-    if run.starts_with(&out_dir) || out_dir.starts_with(&run) {
-        return Err(IngestError::Nested { run: request.shown_as.clone(), out_dir: request.out_dir.clone() });
+
+    /// Refuses a run and a dataset that contain each other.
+    pub(super) fn refuse_nested(&self, request: &IngestRequest) -> Result<(), IngestError> {
+        let run = request.run_dir.canonicalize().at("look at", &request.run_dir)?;
+        if run.starts_with(&self.real) || self.real.starts_with(&run) {
+            return Err(IngestError::Nested { run: request.shown_as.clone(), out_dir: self.out_dir.clone() });
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Returns the directory for folders in the making: the one for temporary files; beside the dataset if that one is
+    /// on another file system; inside the dataset if that is a file system of its own.
+    pub(super) fn staging_parent(&self) -> Result<PathBuf, FsError> {
+        let beside = self.out_dir.parent().unwrap_or(&self.root);
+        create_dir_all(beside)?;
+        let dataset = if self.out_dir.is_dir() { &self.out_dir } else { beside };
+        let dir = temp_dir_for(dataset);
+        let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+        Ok(if dir == dataset && device(beside) == device(dataset) { beside.to_path_buf() } else { dir })
+    }
+
+    /// Whether the dataset holds the run of this finished folder already. Makes the directory that the folder is to be
+    /// put into.
+    pub(super) fn holds_run(&self, folder: &Path, key: &RunKey, request: &IngestRequest) -> Result<bool, IngestError> {
+        let (root, destination) = (RootDir::new(&self.root), key.dir_under(&self.out_dir));
+        // Checked again while the parents are created: a link can have appeared since `open`.
+        root.create_dir_all(self.inner.join(key.experiment())).map_err(linked_error)?;
+        let is_same = |name: &str| {
+            !request.force && is_derived(name, &request.run_dir) && is_same_derived(name, &destination, folder)
+        };
+        Ok(root.file_kind(key.dir_under(&self.inner)).map_err(linked_error)? == FileKind::Directory
+            && same_files(folder, &destination, is_same))
+    }
+
+    /// Puts the finished folder in its place.
+    pub(super) fn place_run(&self, folder: &Path, key: &RunKey, durability: Durability) -> Result<(), IngestError> {
+        // Each try fails only if another process changed the same folder in that moment.
+        const TRIES: usize = 10;
+        let (root, target) = (RootDir::new(&self.root), key.dir_under(&self.inner));
+        for attempt in 1.. {
+            let placed = match durability {
+                Durability::Now => root.replace_dir(folder, &target),
+                Durability::Later => root.place_dir(folder, &target),
+            };
+            match placed {
+                Ok(()) => break,
+                // Another process put the same run there in this moment: look again.
+                Err(error)
+                    if attempt < TRIES
+                        && folder.exists()
+                        && matches!(
+                            error.source.kind(),
+                            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                        ) => {}
+                Err(error) => return Err(linked_error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories in which a run's folder, and those above it, have their names.
+    pub(super) fn dirs_above(&self, key: &RunKey) -> [PathBuf; 3] {
+        let beside = self.out_dir.parent().unwrap_or(&self.root).to_path_buf();
+        [self.out_dir.join(key.experiment()), self.out_dir.clone(), beside]
+    }
 }
 
 /// Returns the dataset's directory relative to the root, by its names. The two can be named through different links
@@ -98,7 +137,7 @@ fn same_files(new: &Path, old: &Path, is_same_derived: impl Fn(&str) -> bool) ->
 }
 
 /// Returns the files in a directory tree, relative to it, sorted; `None` if it cannot be read.
-fn list_files(dir: &Path) -> Option<Vec<OsString>> {
+pub(super) fn list_files(dir: &Path) -> Option<Vec<OsString>> {
     let (mut names, mut open) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(inner) = open.pop() {
         for entry in fs::read_dir(dir.join(&inner)).ok()? {

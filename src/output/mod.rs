@@ -3,9 +3,11 @@
 
 pub mod human;
 pub mod json;
+mod lines;
 mod pager;
 mod pick;
 pub mod plot;
+mod progress;
 mod sparkline;
 pub mod table;
 mod text;

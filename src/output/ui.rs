@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, progress and diagnostics to stderr. A closed pipe is not an error. Colour follows `--color`,
 //! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar appears on a terminal once the work has
-//! taken half a second.
+//! taken half a second; without a terminal, long work on many runs prints a line from time to time.
 //!
 //! All text is escaped here (`support::visible`), not by the callers, because any of it can come from a repository.
 //! Only two kinds of bytes are printed as they are: values for scripts if standard output is no terminal, and
@@ -13,17 +13,15 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::error::Error;
+use crate::output::lines::print_to_stderr;
+use crate::output::progress::{CounterPlace, ProgressBar, RunCounter};
 use crate::output::text::StyledText;
-use crate::support::progress::Progress;
 use crate::support::visible::{escape_control, escape_control_json, escape_control_lines};
 
 /// When to use colours.
@@ -186,8 +184,19 @@ impl Ui {
     pub fn progress(&self, what: &str, total: Option<u64>) -> ProgressBar {
         // Never into a pipe or file: a bar consists of escape sequences.
         let shown = !self.options.quiet && !self.options.json && std::io::stderr().is_terminal();
-        let what = escape_control(what);
-        ProgressBar { what, total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
+        ProgressBar::new(escape_control(what), total, shown)
+    }
+
+    /// Makes the progress of work on this many runs: a bar on a terminal, else a line from time to time.
+    #[must_use]
+    pub fn progress_of_runs(&self, what: &str, runs: u64) -> RunCounter {
+        let place = match std::io::stderr().is_terminal() {
+            // Standard error has nothing but errors then.
+            _ if self.options.quiet || self.options.json => CounterPlace::Nowhere,
+            true => CounterPlace::Terminal,
+            false => CounterPlace::Lines,
+        };
+        RunCounter::new(escape_control(what), runs, place)
     }
 }
 
@@ -196,75 +205,9 @@ fn print_labelled(style: Style, label: &str, words: impl Display) {
     print_to_stderr(&format!("{style}{label}{style:#} {}", escape_control_lines(words)));
 }
 
-/// Prints an escaped line on stderr. A closed stream is ignored: there is no other place to report it.
-fn print_to_stderr(line: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{line}");
-}
-
 /// Prints escaped text on stdout.
 fn print_to_stdout(text: &str) {
     // A closed pipe (`| head`) ends the output, not the command.
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// A progress bar that appears after half a second of work.
-pub struct ProgressBar {
-    what: String,
-    total: Option<u64>,
-    shown: bool,
-    started: Instant,
-    done: AtomicU64,
-    bar: OnceLock<indicatif::ProgressBar>,
-}
-
-impl ProgressBar {
-    /// Returns the bar on the terminal; `None` before half a second of work has passed.
-    fn terminal_bar(&self) -> Option<&indicatif::ProgressBar> {
-        // A bar for short work would only flicker.
-        if !self.shown || self.bar.get().is_none() && self.started.elapsed() <= Duration::from_millis(500) {
-            return None;
-        }
-        Some(self.bar.get_or_init(|| {
-            let (bar, template) = match self.total {
-                Some(total) => {
-                    (indicatif::ProgressBar::new(total), "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}")
-                }
-                None => (indicatif::ProgressBar::new_spinner(), "{spinner} {wide_msg}"),
-            };
-            let style = indicatif::ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
-            bar.set_style(style.progress_chars("=> "));
-            bar.set_message(self.what.clone());
-            bar
-        }))
-    }
-}
-
-impl Progress for ProgressBar {
-    fn advance_by(&self, n: u64) {
-        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
-        if let Some(bar) = self.terminal_bar() {
-            bar.set_position(done);
-        }
-    }
-
-    fn shows_notes(&self) -> bool {
-        self.shown
-    }
-
-    fn show_note(&self, words: &str) {
-        if let Some(bar) = self.terminal_bar() {
-            bar.set_message(format!("{}: {}", self.what, escape_control(words)));
-            bar.tick();
-        }
-    }
-}
-
-impl Drop for ProgressBar {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.get() {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -34,7 +34,7 @@ use crate::support::fs::{At, FsError, PathRefusal};
 use crate::support::limits;
 use crate::support::path::to_slashes;
 use crate::support::process::shell_quote;
-use crate::support::progress::Progress;
+use crate::support::progress::{NoProgress, Progress};
 use crate::validate::{IgnoredFinding, ValidateOptions, ValidationReport};
 
 pub use crate::dataset::record::DatasetRecord;
@@ -78,6 +78,10 @@ pub trait Reporter: Sync {
     fn relay_line(&self, line: &str);
     /// A progress bar over `total` bytes.
     fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
+    /// The progress of work on this many runs. Default: nothing.
+    fn start_counting(&self, _what: &str, _runs: u64) -> Box<dyn Progress> {
+        Box::new(NoProgress)
+    }
 }
 
 /// Reports what the validation of a run ignored: nothing is left out of a verdict without a message.

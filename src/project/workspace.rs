@@ -10,6 +10,30 @@ use crate::support::fs;
 const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
 /// The data version that the workspace was last at, in the working tree's git directory.
 const WORKSPACE_MARK: &str = "capture-hook-at";
+
+/// What is noted about the workspace, to restore it.
+#[derive(Debug)]
+pub struct WorkspaceNote {
+    version: Option<DataVersion>,
+    is_pending: bool,
+}
+
+impl WorkspaceNote {
+    /// What is noted now.
+    pub fn read(project: &Project) -> Result<Self, ProjectError> {
+        Ok(Self { version: read_workspace_version(project)?, is_pending: is_sync_pending(project) })
+    }
+
+    /// Notes this again.
+    pub fn restore(&self, project: &Project) -> Result<(), ProjectError> {
+        match self.version {
+            Some(version) => mark_workspace(project, version)?,
+            None => fs::remove_all(&project::mark_path(project, WORKSPACE_MARK))?,
+        }
+        if self.is_pending { mark_sync_pending(project) } else { clear_sync_pending(project) }
+    }
+}
+
 /// Notes that the workspace is to follow later: a rebase is under way.
 pub fn mark_sync_pending(project: &Project) -> Result<(), ProjectError> {
     // Empty: only that the file exists counts.

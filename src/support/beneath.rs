@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use crate::support::files::{read_file_within, remove_all};
 use crate::support::fs_error::{At, FsError, PathRefusal};
 use crate::support::git_dir::git_temp_dir;
-use crate::support::replace::{replace_dir_at, write_atomic_at, write_new_at};
+use crate::support::replace::{place_dir_at, replace_dir_at, write_atomic_at, write_new_at};
 
 /// A project's root. Paths are relative to it; one with `..` is refused.
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +184,14 @@ impl<'a> RootDir<'a> {
         let (parent, name) = self.with_path("replace", dir, self.open_parent(dir))?;
         let replaced = replace_dir_at(new_dir, parent.as_fd(), &name);
         // After the exchange `new_dir` names the old directory, or link.
+        if replaced.at("replace", &self.path.join(dir))? { remove_all(new_dir) } else { Ok(()) }
+    }
+
+    /// The same, for a caller that makes it durable with others: the names in the directory above are not synced.
+    pub fn place_dir(&self, new_dir: &Path, dir: impl AsRef<Path>) -> Result<(), FsError> {
+        let dir = dir.as_ref();
+        let (parent, name) = self.with_path("replace", dir, self.open_parent(dir))?;
+        let replaced = place_dir_at(new_dir, parent.as_fd(), &name);
         if replaced.at("replace", &self.path.join(dir))? { remove_all(new_dir) } else { Ok(()) }
     }
 

@@ -19,11 +19,12 @@ use rustix::fs::{Mode, OFlags};
 pub use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::blocks::read_blocks;
+pub use crate::support::files::umask;
 pub use crate::support::files::{
     create_dir, create_dir_all, create_new, create_shared_dir, open, open_lock_file, open_optional, read,
     read_optional, read_within, remove_all, remove_empty_dir, set_dir_mode, set_file_mode, write_new,
 };
-use crate::support::files::{match_dir_access, parent_dir, umask};
+use crate::support::files::{match_dir_access, parent_dir};
 pub use crate::support::fs_error::{At, FsError, PathRefusal};
 use crate::support::git_dir::git_temp_dir;
 use crate::support::replace::{TEMP_PREFIX, replace_dir_at, write_atomic_at};

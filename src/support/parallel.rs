@@ -7,7 +7,21 @@ use std::sync::{Mutex, PoisonError};
 
 /// Returns what `work` makes of each item, in the items' order.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    map_in_threads(std::thread::available_parallelism().map_or(1, usize::from), items, work)
+    map_in_threads(processors(), items, work)
+}
+
+/// How many threads this process may run at once; 1 if the system does not say.
+#[must_use]
+pub fn processors() -> usize {
+    use std::sync::OnceLock;
+    // Asked once: the answer is in files of the process's group.
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// The same, with so many threads.
+pub fn map_with<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_in_threads(threads, items, work)
 }
 
 /// Does work that waits for the disk on each item; returns the first error, in the items' order. After an error, no further
@@ -15,8 +29,21 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<
 pub fn try_each_waiting<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
     // A disk makes what several threads wait for durable in one go.
     const THREADS: usize = 16;
+    try_each_in_threads(THREADS, items, work)
+}
+
+/// The same for work of the processor.
+pub fn try_each<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
+    try_each_in_threads(processors(), items, work)
+}
+
+fn try_each_in_threads<T: Sync, E: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let failed = AtomicBool::new(false);
-    let results = map_in_threads(THREADS, items, |item| {
+    let results = map_in_threads(threads, items, |item| {
         if failed.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -5,6 +5,9 @@ pub trait Progress: Sync {
     /// `n` more units (bytes of input, unless the work says otherwise) are done.
     fn advance_by(&self, n: u64);
 
+    /// One more item (a run) is done, of work that counts them. Default: nothing.
+    fn count_item(&self) {}
+
     /// Shows the current progress line of a program that works for us. Default: nothing.
     fn show_note(&self, _words: &str) {}
 

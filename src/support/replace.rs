@@ -143,16 +143,22 @@ impl Drop for TempFile<'_> {
     }
 }
 
-/// Renames the finished directory `new` to `name` in `dir`. If the name was taken, the two are exchanged: what had the
-/// name is called `new` afterwards, and the result is `true`.
+/// Renames the finished directory `new` to `name` in `dir`, durably. If the name was taken, the two are exchanged: what had
+/// the name is called `new` afterwards, and the result is `true`.
 pub(super) fn replace_dir_at(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
+    let existed = place_dir_at(new, dir, name)?;
+    sync_dir(dir).map(|()| existed)
+}
+
+/// The same, and the caller makes it durable.
+pub(super) fn place_dir_at(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
     let existed = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     if existed {
         exchange_dirs(new, dir, name)?;
     } else {
         rustix::fs::renameat(CWD, new, dir, name)?;
     }
-    sync_dir(dir).map(|()| existed)
+    Ok(existed)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
