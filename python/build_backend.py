@@ -1,10 +1,11 @@
 """The build backend (PEP 517): maturin, and then the `capture-hook` command put into the wheel that it made, with the
-merge strategy that git looks for beside it.
+merge strategy that git looks for beside it, completions for shells and manual pages.
 
 maturin packages a library or a program, not both. Wrapping the command's code in a Python entry point would make
 every git hook pay for a Python start (20 ms and more, where a hook with nothing to do may take 5 ms in all), and would
 pull the terminal into the module. So the wheel carries the real program, the same as `cargo install` gives, in its
-`scripts` directory, and `pip install` puts it on the environment's `PATH`.
+`scripts` directory, and `pip install` puts it on the environment's `PATH`. What belongs under `share/` is in its `data`
+directory, and installed under the environment's prefix.
 
 `CAPTURE_HOOK_COMMAND` names a program that is built already, to be put in instead of building one.
 """
@@ -35,36 +36,54 @@ build_sdist = maturin.build_sdist
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     """The wheel, with the command in it."""
     name = maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
-    _add_command(Path(wheel_directory, name))
+    _add_files(Path(wheel_directory, name), _command_files())
     return name
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     """The editable wheel, with the command in it."""
     name = maturin.build_editable(wheel_directory, config_settings, metadata_directory)
-    _add_command(Path(wheel_directory, name))
+    _add_files(Path(wheel_directory, name), _command_files())
     return name
 
 
-def _add_command(wheel: Path) -> None:
-    """Puts the command and git's merge strategy into a wheel's `scripts`, and their hashes into the wheel's RECORD."""
+def _command_files() -> dict[str, tuple[int, bytes]]:
+    """The mode and the bytes of each file that comes with the command, by its path in the wheel's `.data` directory."""
     # In the repository this package lies in a folder of the workspace, in a source distribution at its top.
     here = Path(__file__).parent
     strategy = Path("hooks", "git-merge-capture-hook")
-    programs = [_command(), next(top / strategy for top in (here, here.parent) if (top / strategy).is_file())]
+    command = _command()
+    programs = [command, next(top / strategy for top in (here, here.parent) if (top / strategy).is_file())]
+    files = {f"scripts/{program.name}": (0o755, program.read_bytes()) for program in programs}
+    completions = {
+        "bash": "bash-completion/completions/capture-hook",
+        "zsh": "zsh/site-functions/_capture-hook",
+        "fish": "fish/vendor_completions.d/capture-hook.fish",
+    }
+    for shell, path in completions.items():
+        made = subprocess.run([command, "completions", shell], stdout=subprocess.PIPE, check=True)
+        files[f"data/share/{path}"] = (0o644, made.stdout)
+    with tempfile.TemporaryDirectory() as pages:
+        subprocess.run([command, "man", "--dir", pages], stdout=subprocess.DEVNULL, check=True)
+        for page in sorted(Path(pages).iterdir()):
+            files[f"data/share/man/man1/{page.name}"] = (0o644, page.read_bytes())
+    return files
+
+
+def _add_files(wheel: Path, files: dict[str, tuple[int, bytes]]) -> None:
+    """Puts files into a wheel's `.data` directory, and their hashes into the wheel's RECORD."""
     with zipfile.ZipFile(wheel) as old:
         entries = [(info, old.read(info)) for info in old.infolist()]
     record = next(info.filename for info, _ in entries if info.filename.endswith(".dist-info/RECORD"))
     lines = b""
-    for path in programs:
-        name = f"{record.removesuffix('.dist-info/RECORD')}.data/scripts/{path.name}"
-        program = path.read_bytes()
-        digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest()).rstrip(b"=").decode()
-        lines += f"{name},sha256={digest},{len(program)}\n".encode()
+    for path, (mode, data) in files.items():
+        name = f"{record.removesuffix('.dist-info/RECORD')}.data/{path}"
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        lines += f"{name},sha256={digest},{len(data)}\n".encode()
         info = zipfile.ZipInfo(name, date_time=entries[0][0].date_time)
-        info.external_attr = 0o100755 << 16
+        info.external_attr = (0o100000 | mode) << 16
         info.compress_type = zipfile.ZIP_DEFLATED
-        entries.insert(-1, (info, program))
+        entries.insert(-1, (info, data))
     # Beside the old one and then in its place: a build that is interrupted leaves no half wheel.
     handle, temporary = tempfile.mkstemp(dir=wheel.parent, suffix=".whl.part")
     with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as new:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import capture_hook
+from capture_hook._command import find_command
 
 
 def test_the_wheel_brings_the_command():
@@ -20,6 +21,13 @@ def test_the_wheel_brings_the_command():
     # The record knows it, so that `pip uninstall` removes it.
     files = importlib.metadata.files("capture-hook")
     assert any(file.name == "capture-hook" and file.hash and file.size for file in files)
+
+
+def test_the_module_finds_the_command_of_its_own_installation():
+    program = Path(os.environ["CAPTURE_HOOK_SITE"]) / "bin" / "capture-hook"
+    said = subprocess.run([sys.executable, "-m", "capture_hook", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["capture-hook", capture_hook.__version__]
+    assert find_command() == str(program.resolve())
 
 
 def test_metadata_is_ready_for_publication():

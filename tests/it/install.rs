@@ -31,7 +31,7 @@ pub fn newcomer() -> TestEnv {
     env
 }
 
-fn install(env: &TestEnv, args: &[&str]) -> CommandOutput {
+pub fn install(env: &TestEnv, args: &[&str]) -> CommandOutput {
     env.run_in(".", concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh"), args)
 }
 
@@ -58,8 +58,7 @@ fn install_twice_and_uninstall() {
     assert!(second.stdout.contains("up to date"), "{}", second.stdout);
 
     install(&env, &["--uninstall", "--prefix", prefix]).ok();
-    let left: Vec<_> = crate::env::tree(Path::new(prefix)).into_keys().collect();
-    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(!Path::new(prefix).exists(), "left: {:?}", crate::env::tree(Path::new(prefix)).keys());
 }
 
 #[test]
@@ -72,16 +71,20 @@ fn what_is_missing_is_named_with_the_command_to_get_it() {
         let from = ["/usr/bin", "/bin"].iter().map(|d| Path::new(d).join(name)).find(|p| p.exists()).unwrap();
         std::os::unix::fs::symlink(from, bin.join(name)).unwrap();
     };
-    for name in ["sh", "dirname", "id", "cut", "cat"] {
+    for name in ["sh", "dirname", "id", "cut", "cat", "mktemp", "rm"] {
         link(name);
     }
     env.set("PATH", bin.to_str().unwrap());
-    let told = install(&env, &[]).fails(3);
-    assert!(told.stderr.contains("Rust is missing") && told.stderr.contains("hint:"), "{}", told.stderr);
+    let refused = install(&env, &["--build"]).fails(3);
+    assert!(refused.stderr.contains("Rust is missing") && refused.stderr.contains("hint:"), "{}", refused.stderr);
 }
 
 #[test]
 fn a_wrong_option_is_refused_with_the_usage() {
-    let told = install(&newcomer(), &["--prefx", "x"]).fails(2);
-    assert!(told.stderr.contains("--prefx") && told.stderr.contains("usage:"), "{}", told.stderr);
+    let refused = install(&newcomer(), &["--prefx", "x"]).fails(2);
+    assert!(refused.stderr.contains("--prefx") && refused.stderr.contains("usage:"), "{}", refused.stderr);
+    for args in [&["--wheel", "a.whl", "--dev"][..], &["--releases", "http://localhost/"], &["--with", "s3;x"]] {
+        let refused = install(&newcomer(), args).fails(3);
+        assert!(refused.stderr.contains("error:") && refused.stderr.contains("hint:"), "{}", refused.stderr);
+    }
 }

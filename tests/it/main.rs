@@ -80,3 +80,4 @@ mod validate;
 mod verbose;
 mod views;
 mod views_schema;
+mod wheel;

@@ -266,9 +266,25 @@ fn installed() -> &'static (PathBuf, PathBuf) {
     static DONE: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     DONE.get_or_init(|| {
         let bin = tools::venv("python", PACKAGES);
-        let temp = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-        let (wheels, site) = (temp.join("wheels"), temp.join("site"));
-        let _ = std::fs::remove_dir_all(&temp);
+        let site = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-site");
+        let _ = std::fs::remove_dir_all(&site);
+        let mut install = Command::new(bin.join("pip"));
+        install
+            .args(["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target"])
+            .arg(&site)
+            .arg(wheel());
+        run_command(&mut install).ok();
+        (bin.join("python"), site)
+    })
+}
+
+/// The wheel of this source.
+pub fn wheel() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let bin = tools::venv("python", PACKAGES);
+        let wheels = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wheels");
+        let _ = std::fs::remove_dir_all(&wheels);
         std::fs::create_dir_all(&wheels).unwrap();
         // The build that `pip install ./python` does, but for the profile, the program that this test run has built
         // already, and the backend's own environment, which would be fetched anew.
@@ -290,13 +306,6 @@ fn installed() -> &'static (PathBuf, PathBuf) {
             .env("MATURIN_PEP517_ARGS", "--profile dev --strip false")
             .env("CAPTURE_HOOK_COMMAND", BIN);
         run_command_within(FILE, &mut wheel).ok();
-        let wheel = std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path();
-        let mut install = Command::new(bin.join("pip"));
-        install
-            .args(["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target"])
-            .arg(&site)
-            .arg(wheel);
-        run_command(&mut install).ok();
-        (bin.join("python"), site)
+        std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path()
     })
 }
