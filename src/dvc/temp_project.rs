@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dvc::hash::DataVersion;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::settings::{DvcSettings, SettingsError};
 use crate::formats::ini;
 use crate::formats::ini::IniSetting;
@@ -78,9 +78,18 @@ impl TempDvcProject {
     /// Tracks a data version, as the directory of this name in the project.
     pub fn add_version(&self, version: DataVersion) -> Result<String, FsError> {
         let name = format!("v-{}", version.hash());
-        let text = format!("outs:\n- md5: {version}\n  hash: md5\n  path: {name}\n");
-        fs::write_atomic(&self.root().join(format!("{name}.dvc")), text.as_bytes())?;
+        self.add_output(&name, &version.to_string())?;
         Ok(name)
+    }
+
+    /// Tracks a file, under this name in the project.
+    pub fn add_file(&self, name: &str, hash: DvcHash) -> Result<(), FsError> {
+        self.add_output(name, &hash.to_string())
+    }
+
+    fn add_output(&self, name: &str, md5: &str) -> Result<(), FsError> {
+        let text = format!("outs:\n- md5: {md5}\n  hash: md5\n  path: {name}\n");
+        fs::write_atomic(&self.root().join(format!("{name}.dvc")), text.as_bytes())
     }
 }
 

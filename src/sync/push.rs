@@ -18,6 +18,7 @@ use crate::git::{CommitRange, Oid};
 use crate::history::{foreign, rebuilt};
 use crate::project::{GitTree, Project, ProjectError, Reporter, state};
 use crate::setup::remote;
+use crate::support::process::ProcessOutput;
 use crate::support::progress::NoProgress;
 use crate::support::text::format_bytes;
 use crate::sync::sent;
@@ -319,17 +320,26 @@ fn upload_by_dvc(
     // A progress bar hides the lines in which DVC names what is missing, so it is shown only if nothing is.
     let missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
     let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
-    let output = match dvc.push_objects(&versions, progress.as_ref()) {
-        Ok(output) => output,
-        Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
-        Err(error) => return Err(error.into()),
+    // Of a version without its list nothing can be sent, and DVC must read no list that was not checked here: it sends the
+    // files that a list names, whatever their paths.
+    let (unlisted, listed): (Vec<DataVersion>, Vec<DataVersion>) =
+        versions.iter().partition(|version| missing.get(version).is_some_and(|missing| missing.file_list));
+    let output = match listed.is_empty() {
+        true => None,
+        false => match dvc.push_objects(&listed, progress.as_ref()) {
+            Ok(output) => Some(output),
+            Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
+            Err(error) => return Err(error.into()),
+        },
     };
-    let foreign = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
+    let lacks = |output: &ProcessOutput| String::from_utf8_lossy(&output.stderr).contains(MISSING);
+    let foreign = if !unlisted.is_empty() || output.as_ref().is_some_and(lacks) {
         check_missing(project, required, &missing, reporter)?
     } else {
         HashSet::new()
     };
-    Ok((output.stdout_text().lines().last().unwrap_or("sent").to_owned(), foreign))
+    let message = output.and_then(|output| output.stdout_text().lines().last().map(str::to_owned));
+    Ok((message.unwrap_or_else(|| "sent".into()), foreign))
 }
 
 /// The versions that are neither here nor there and another project's; an error if one is this project's own.

@@ -173,6 +173,12 @@ fn ask_dvc_status(
     for version in versions {
         names.insert(temp_project.add_version(*version)?, *version);
     }
+    let cache = project.cache();
+    if !versions.iter().all(|version| cache.has_file_list(*version)) {
+        // DVC fetches such a list, and a failure stops nothing; without a list it asks the remote for nothing more. This
+        // file it asks for, so that a remote that cannot be reached is an error.
+        temp_project.add_file("reachable", DvcHash::of_bytes(b""))?;
+    }
     let stdout = dvc.in_project(temp_project.root()).run_command(["status", "--cloud", "--json"])?.stdout_text();
     // Warnings can come before the JSON, which is the last line.
     let answer: BTreeMap<String, String> = serde_json::from_str(stdout.lines().last().unwrap_or("{}"))
@@ -191,6 +197,10 @@ fn ask_dvc_status(
                 missing.files.push(relpath.to_owned());
             }
         }
+    }
+    // DVC's answer leaves these out. It has just tried to fetch them.
+    for version in versions.iter().filter(|version| !cache.has_file_list(**version)) {
+        out.entry(*version).or_insert(MissingObjects { file_list: true, files: Vec::new() });
     }
     Ok(out)
 }
