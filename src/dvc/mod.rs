@@ -22,6 +22,7 @@ pub mod program;
 pub mod project;
 pub mod reason;
 pub mod remote;
+pub mod session;
 pub mod settings;
 pub mod stage;
 pub mod store;

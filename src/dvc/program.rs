@@ -9,12 +9,14 @@
 mod error;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{interpreter, mutex};
 use crate::dvc::autostage::AutostageOff;
 use crate::dvc::guard::guard_env;
 use crate::dvc::reason::{says_busy, shorten_output};
+use crate::dvc::session::{DvcSession, SessionCall};
 use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::process::{Cmd, ProcessError, ProcessOutput, own_program_path};
@@ -87,6 +89,7 @@ pub struct Dvc {
     env: Env,
     user_cache_dir: Option<PathBuf>,
     patience: Duration,
+    session: Option<Arc<DvcSession>>,
 }
 
 impl Dvc {
@@ -120,7 +123,7 @@ impl Dvc {
             .or_else(|| Some(search.env.home_dir()?.join(".cache")));
         let patience = Duration::from_secs(60);
         let root = search.root.to_path_buf();
-        Ok(Self { path, found_by, passed_over, root, env, user_cache_dir: cache_home, patience })
+        Ok(Self { path, found_by, passed_over, root, env, user_cache_dir: cache_home, patience, session: None })
     }
 
     /// The same program with this much patience for another DVC at work (60 s by default).
@@ -141,6 +144,14 @@ impl Dvc {
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.env = self.env.with_var(name, value);
+        self
+    }
+
+    /// The same program, whose commands that connect to a remote share a process with others. All get the environment of
+    /// the first one.
+    #[must_use]
+    pub fn with_session(mut self, session: Arc<DvcSession>) -> Self {
+        self.session = Some(session);
         self
     }
 
@@ -220,7 +231,7 @@ impl Dvc {
     /// Sets a project up, as `dvc init` does.
     pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
         let flag = in_subdirectory.then_some("--subdir");
-        self.run_cmd(&self.build_cmd(std::iter::once("init").chain(flag)), &NoProgress).map(drop)
+        self.run_cmd(&self.build_cmd(std::iter::once("init").chain(flag)), None, &NoProgress).map(drop)
     }
 
     /// Adds a remote and makes it the default. The address may be relative to the project's root.
@@ -270,24 +281,48 @@ impl Dvc {
         progress: &dyn Progress,
     ) -> Result<ProcessOutput, ProgramError> {
         let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.run_cmd(&self.build_cmd(args).may_prompt(), progress)
+        let args: Vec<&str> = args.into_iter().collect();
+        self.run_cmd(&self.build_cmd(args.iter().copied()).may_prompt(), Some(&args), progress)
     }
 
     /// A command that works on this machine alone.
     fn run_local_command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<ProcessOutput, ProgramError> {
         let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.run_cmd(&self.build_cmd(args), &NoProgress)
+        self.run_cmd(&self.build_cmd(args), None, &NoProgress)
     }
 
     fn build_cmd<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd {
         Cmd::new(&self.path).args(args).dir(&self.root)
     }
 
-    /// Runs a command, and again if another DVC was at work.
-    fn run_cmd(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
-        mutex::refuse_links(&self.root)?;
+    /// Runs a command once: in the process that others share, if it may (then `args` are its arguments), else in one of its
+    /// own.
+    fn run_once(
+        &self,
+        cmd: &Cmd,
+        args: Option<&[&str]>,
+        bars: bool,
+        on_event: &mut dyn FnMut(StderrEvent<'_>),
+    ) -> Result<ProcessOutput, ProcessError> {
+        if let (Some(session), Some(args)) = (&self.session, args) {
+            let call = SessionCall { program: &self.path, dir: &self.root, args, env: &self.env, bars, cmd };
+            if let Some(result) = session.run_command(&call, on_event) {
+                return result;
+            }
+        }
         // DVC draws no bars into a pipe unless this variable is set.
-        let env = if progress.shows_notes() { &self.env.clone().with_var("DVC_IGNORE_ISATTY", "1") } else { &self.env };
+        let env = if bars { &self.env.clone().with_var("DVC_IGNORE_ISATTY", "1") } else { &self.env };
+        cmd.run_with_listener(env, on_event)
+    }
+
+    /// Runs a command, and again if another DVC was at work.
+    fn run_cmd(
+        &self,
+        cmd: &Cmd,
+        args: Option<&[&str]>,
+        progress: &dyn Progress,
+    ) -> Result<ProcessOutput, ProgramError> {
+        mutex::refuse_links(&self.root)?;
         let mut note = |chunk: StderrEvent<'_>| {
             // What DVC draws before a bar has any content.
             const EMPTY: &str = "!";
@@ -299,7 +334,7 @@ impl Dvc {
         };
         let started = Instant::now();
         loop {
-            let output = cmd.run_with_listener(env, &mut note)?;
+            let output = self.run_once(cmd, args, progress.shows_notes(), &mut note)?;
             if output.success() {
                 return Ok(output);
             }

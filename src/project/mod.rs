@@ -19,12 +19,14 @@ pub mod workspace;
 use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::dataset::file_lists::FileListCache;
 use crate::dataset::metrics_files;
 use crate::dvc::cache::Cache;
 use crate::dvc::program::{Dvc, ProgramError, ProgramSearch};
 use crate::dvc::project::{DvcProject, FindDvc};
+use crate::dvc::session::DvcSession;
 use crate::dvc::settings::DvcSettings;
 use crate::git::{Oid, Repo};
 use crate::project::config::Config;
@@ -64,6 +66,7 @@ pub struct Project {
     records: RefCell<HashMap<Oid, Option<DatasetRecord>>>,
     pub(crate) file_lists: RefCell<Option<FileListCache>>,
     other_prefixes: OnceCell<Vec<String>>,
+    dvc_session: Arc<DvcSession>,
 }
 
 /// Receives the messages of a long piece of work.
@@ -154,6 +157,7 @@ impl Project {
             records: RefCell::new(HashMap::new()),
             file_lists: RefCell::new(None),
             other_prefixes: OnceCell::new(),
+            dvc_session: Arc::default(),
         }
     }
 
@@ -238,7 +242,7 @@ impl Project {
             unnamed: &programs::find_venv_programs(self),
             own_dir: own.as_deref().and_then(Path::parent),
         })?;
-        Ok(dvc.with_env(ACTIVE_VAR, "1"))
+        Ok(dvc.with_env(ACTIVE_VAR, "1").with_session(Arc::clone(&self.dvc_session)))
     }
 
     /// A file's bytes as the index, a commit or the working tree has them.

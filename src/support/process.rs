@@ -7,11 +7,15 @@
 //! wait for ever. A failure names the command line, the exit status and the last lines of output. Every call is logged
 //! under `-v`.
 //!
-//! Programs that need the terminal for themselves (a pager) are in [`super::interactive`].
+//! Programs that need the terminal for themselves (a pager) are in [`super::interactive`]; one that stays and takes
+//! requests is started by [`persistent`].
 
 #![expect(clippy::disallowed_methods, reason = "the door to other programs")]
 
+pub mod persistent;
+
 use std::ffi::OsString;
+use std::io::PipeReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
+use self::persistent::AwaitedCall;
 use super::prompts;
 use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
@@ -219,7 +224,7 @@ impl Cmd {
         on_event: Option<&mut dyn FnMut(StderrEvent<'_>)>,
     ) -> Result<ProcessOutput, ProcessError> {
         let started = Instant::now();
-        let result = self.run_unlogged(env, on_event);
+        let result = self.run_unlogged(env, on_event, None);
         env.calls().add(|| self.logged(started.elapsed(), &result));
         result
     }
@@ -239,8 +244,8 @@ impl Cmd {
         escape_control(format!("{} ({} ms, {end})", self.command_line(), took.as_millis()))
     }
 
-    /// The call as duct makes it, but for what becomes of standard error.
-    fn duct_call(&self, env: &Env, shares_terminal: bool) -> duct::Expression {
+    /// The call as duct makes it, but for what becomes of standard error. `requests` is its standard input, if given.
+    fn duct_call(&self, env: &Env, shares_terminal: bool, requests: Option<PipeReader>) -> duct::Expression {
         let call = match env.prompts() {
             // It calls `setsid`, which fails for the leader of a group; so no group of its own here.
             PromptPolicy::Nowhere { launcher: through } if self.may_prompt => {
@@ -254,9 +259,10 @@ impl Cmd {
         };
         // `unchecked`: any exit code is a result, not an error of duct.
         let call = call.full_env(env.iter()).stdout_capture().unchecked();
-        let call = match &self.stdin {
-            Some(bytes) => call.stdin_bytes(bytes.clone()),
-            None => call.stdin_null(),
+        let call = match (requests, &self.stdin) {
+            (Some(requests), _) => call.stdin_file(requests),
+            (None, Some(bytes)) => call.stdin_bytes(bytes.clone()),
+            (None, None) => call.stdin_null(),
         };
         match &self.dir {
             Some(dir) => call.dir(dir),
@@ -268,10 +274,16 @@ impl Cmd {
         &self,
         env: &Env,
         mut on_stderr: Option<&mut dyn FnMut(StderrEvent<'_>)>,
+        requests: Option<PipeReader>,
     ) -> Result<ProcessOutput, ProcessError> {
         let not_started = |source| ProcessError::Start { command: self.command_line(), source };
         let shares_terminal = self.may_prompt && *env.prompts() == PromptPolicy::OnTerminal;
-        let mut call = self.duct_call(env, shares_terminal);
+        let is_persistent = requests.is_some();
+        let _awaited = (!is_persistent).then(AwaitedCall::begin);
+        let mut call = self.duct_call(env, shares_terminal, requests);
+        // 100 ms: how late a signal, a stop, progress or the deadline is noticed; of a persistent program also an answer. The
+        // end of the program is noticed at once.
+        let interval = Duration::from_millis(if is_persistent { 10 } else { 100 });
         let mut listener = None;
         call = if on_stderr.is_some() {
             let (new_listener, writer) = StderrListener::new().map_err(not_started)?;
@@ -290,9 +302,7 @@ impl Cmd {
             if let (Some(listener), Some(on_stderr)) = (&mut listener, &mut on_stderr) {
                 listener.report_new(on_stderr);
             }
-            // 100 ms: how late a signal, a stop, progress or the deadline is noticed. The end of the program is noticed
-            // at once.
-            let output = handle.wait_timeout(Duration::from_millis(100));
+            let output = handle.wait_timeout(interval);
             let output = output.map_err(|source| ProcessError::Wait { command: self.command_line(), source })?;
             let mut take_stderr = || match (listener.take(), &mut on_stderr) {
                 // Waits for the last bytes, so only after the program has ended.
@@ -312,6 +322,9 @@ impl Cmd {
                 // itself.
                 if !(shares_terminal && signal == SIGINT && has_ended(&handle)) {
                     terminate_process(&handle, signal);
+                }
+                if is_persistent {
+                    persistent::end_unless_awaited(signal);
                 }
                 return Err(ProcessError::Interrupted { command: self.command_line() });
             }

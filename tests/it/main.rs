@@ -9,6 +9,7 @@ mod damage;
 mod dataset_settings;
 mod declared;
 mod docs;
+mod dvc_starts;
 mod engine;
 mod env;
 mod export_documents;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
@@ -29,8 +30,15 @@ print(url, key["AccessKeyId"], key["SecretAccessKey"], flush=True)
 sys.stdin.read()
 "#;
 
+const SERVER_PACKAGES: [&str; 3] = ["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
+
+/// A directory with a DVC in it that knows S3.
+pub fn dvc_with_s3() -> PathBuf {
+    tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)])
+}
+
 /// The running server; gone when dropped.
-struct Store {
+pub struct Store {
     child: Child,
     address: String,
     key: String,
@@ -38,8 +46,9 @@ struct Store {
 }
 
 impl Store {
-    fn start(env: &TestEnv) -> Self {
-        let python = tools::venv("moto", &["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"]).join("python");
+    /// Starts one; its programs get the environment's variables.
+    pub fn start(env: &TestEnv) -> Self {
+        let python = tools::venv("moto", &SERVER_PACKAGES).join("python");
         let mut command = env.command(python, ".");
         let command = command.args(["-c", SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -48,6 +57,27 @@ impl Store {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let [address, key, secret] = words.try_into().expect("address, key and secret");
         Self { child, address, key, secret }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Makes its credentials those of the environment's user, with this secret or its own.
+    pub fn give_credentials(&self, env: &TestEnv, secret: Option<&str>) {
+        fs::create_dir_all(env.path("home/.aws")).unwrap();
+        fs::write(env.path("home/.aws/credentials"), self.credentials(secret.unwrap_or(&self.secret))).unwrap();
+    }
+
+    /// Runs lines of Python that use `s3`, a client of the bucket `captures`.
+    pub fn run_client(&self, env: &TestEnv, code: &str) -> CommandOutput {
+        let python = tools::venv("moto", &SERVER_PACKAGES).join("python");
+        let client = format!(
+            "import boto3\ns3 = boto3.client('s3', endpoint_url='{}', region_name='us-east-1', aws_access_key_id='{}', aws_secret_access_key='{}')\n{code}",
+            self.address, self.key, self.secret
+        );
+        env.run_in(".", python.to_str().unwrap(), ["-c", &client]).ok()
     }
 
     /// The credentials as `~/.aws/credentials` has them.
@@ -94,11 +124,10 @@ impl Transcript {
 
 /// A repository whose data goes to the server, its first run committed, `~/.aws/credentials` in place.
 fn project(transcript: &Transcript) -> (TestEnv, Store) {
-    let mut env = TestEnv::empty_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
+    let mut env = TestEnv::empty_with(&dvc_with_s3());
     let store = Store::start(&env);
     env.set("AWS_DEFAULT_REGION", "us-east-1");
-    fs::create_dir_all(env.path("home/.aws")).unwrap();
-    fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
+    store.give_credentials(&env, None);
     env.git_in(".", ["init", "-q", "repo"]).ok();
     env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
     let with_secret = format!("s3://{}:{}@captures/data", store.key, store.secret);
