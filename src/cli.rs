@@ -73,6 +73,10 @@ pub enum CliCommand {
     Push(commands::push::Args),
     /// Resolve a run that both sides of a merge changed, and merge all others.
     Resolve(commands::resolve::Args),
+    /// Take runs out of the dataset, by one commit.
+    Remove(commands::remove::Args),
+    /// Put removed runs back into the dataset, by one commit.
+    Restore(commands::restore::Args),
     /// Check that commits, trailers and tags are right, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
@@ -258,6 +262,8 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Publish(args) => commands::publish::run(&app, &args),
         CliCommand::Push(args) => commands::push::run(&app, &args),
         CliCommand::Resolve(args) => commands::resolve::run(&app, &args),
+        CliCommand::Remove(args) => commands::remove::run(&app, &args),
+        CliCommand::Restore(args) => commands::restore::run(&app, &args),
         CliCommand::Check(args) => commands::check::run(&app, &args),
         CliCommand::Tag(args) => commands::tag::run(&app, &args),
         CliCommand::Status(args) => commands::status::run(&app, &args),

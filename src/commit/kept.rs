@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use super::{ALLOW_LOSS, CommitRefused, ValidRun};
+use super::{ALLOW_LOSS, CommitRefused, ValidRun, removal_note};
 use crate::dataset::diff::RunDiff;
 use crate::dataset::runs::RefusedPath;
 use crate::dvc::hash::DataVersion;
@@ -28,6 +28,9 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     if (loss.runs.is_empty() && loss.unknown.is_empty()) || loss_is_intended(project)? {
         return Ok(());
     }
+    if merge_heads.is_empty() && is_removal(project)? {
+        return Ok(());
+    }
     project::require_checked_out(project)?;
     if !loss.runs.is_empty() {
         let runs = loss.runs.into_iter().collect();
@@ -43,6 +46,14 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     } else {
         CommitRefused::UnknownInMerge { version }
     })
+}
+
+/// Whether `capture-hook remove` makes this commit.
+fn is_removal(project: &Project) -> Result<bool, CommitRefused> {
+    let Some(head) = project.repo.head()? else { return Ok(false) };
+    let (old, new) = (project.data_version_at(&head)?, project.dataset_record(&GitTree::Index)?);
+    let Some((old, new)) = old.zip(new) else { return Ok(false) };
+    Ok(removal_note::read_removal_reason(project, old, new.version)?.is_some())
 }
 
 /// Whether `dvc.lock` was in conflict, which `git checkout -m` restores.

@@ -1,15 +1,18 @@
 //! The trailers of the commit that is being made: one set for each run that it introduces, or one for all if they are
 //! many, however its message came about.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
+use super::removal_note;
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
 use crate::history;
+use crate::history::removed::{RemovedTrailers, removed_trailer_lines};
 use crate::history::run_records::{RunRecords, read_run_records};
 use crate::history::trailers::{MOST_NAMED, ParsedTrailers};
 use crate::history::{AllRunsTrailer, RunTrailers, introduced};
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
+use crate::run::RunKey;
 
 /// The trailers that are true for the commit in the making.
 pub fn build_trailers(
@@ -76,11 +79,41 @@ pub fn build_trailers(
         diff.introduced.sort();
         diff.introduced.dedup();
     }
+    let removed = diff.removed.iter().cloned().collect();
+    let removed_lines = build_removed_lines(project, removed, &staged_record, [&message.body, &amended_message])?;
     let amended = history::parse_all_trailers(&amended_message);
     old.runs.extend(amended.runs);
     old.all_runs.extend(amended.all_runs);
     let records = read_run_records(project, &staged_record, &diff.introduced, reporter)?;
-    Ok(render_trailers(&staged_record, records, old, diff.partial))
+    let mut lines = render_trailers(&staged_record, records, old, diff.partial);
+    lines.extend(removed_lines);
+    Ok(lines)
+}
+
+/// The lines for the runs that are removed on purpose: by `capture-hook remove`, or by what is amended or replayed, whose
+/// message names them. What else lacks a run has lost it.
+fn build_removed_lines(
+    project: &Project,
+    removed: BTreeSet<RunKey>,
+    staged: &DatasetRecord,
+    messages: [&[u8]; 2],
+) -> Result<Vec<String>, ProjectError> {
+    if removed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let head = project.repo.head()?;
+    if let Some(old) = head.map(|head| project.data_version_at(&head)).transpose()?.flatten()
+        && let Some(reason) = removal_note::read_removal_reason(project, old, staged.version)?
+    {
+        return Ok(removed_trailer_lines(&removed, Some(reason.as_str()).filter(|reason| !reason.is_empty())));
+    }
+    for trailers in messages.map(RemovedTrailers::parse) {
+        let named = trailers.find_named(&removed);
+        if !named.is_empty() {
+            return Ok(removed_trailer_lines(&named, trailers.reason.as_deref()));
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The lines for these runs, with what earlier messages know and this clone has no data for.

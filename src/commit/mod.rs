@@ -6,6 +6,7 @@
 //! data version holds is in the workspace before DVC reads it, and no other run differs afterwards.
 
 mod committed;
+mod follow;
 pub mod ignored;
 mod ingest;
 mod ingest_work;
@@ -15,6 +16,8 @@ pub mod message;
 mod metrics;
 pub mod publish;
 pub mod refused;
+mod removal_note;
+pub mod remove;
 pub mod resolve;
 mod schemas;
 mod staging;

@@ -173,17 +173,17 @@ fn commit_ingested(
     let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
     // Before the commit: its hooks then know that the workspace needs no checkout.
     workspace::note_runs_added(project, old_version, record.version)?;
-    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
+    let message = request.message.map_or_else(|| commit_subject(&runs), str::to_owned);
+    let printed = commit_paths(project, &paths, &message, reporter)?;
     Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
 }
 
 /// Commits these paths and nothing else that is staged. Returns what git and its hooks printed; `None` if nothing
 /// differs from HEAD.
-fn commit_paths(
+pub(super) fn commit_paths(
     project: &Project,
     paths: &[String],
-    runs: &[RunKey],
-    message: Option<&str>,
+    message: &str,
     reporter: &dyn Reporter,
 ) -> Result<Option<Vec<String>>, Error> {
     // `--literal-pathspecs`: a `*` or `[` in a path is no pattern.
@@ -193,8 +193,7 @@ fn commit_paths(
     if !unborn && project.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
         return Ok(None);
     }
-    let message = message.map_or_else(|| commit_subject(runs), str::to_owned);
-    let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
+    let commit = ["--literal-pathspecs", "commit", "-q", "-m", message, "--"].map(str::to_owned);
     Ok(Some(run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?))
 }
 

@@ -301,13 +301,13 @@ impl Explain for CommitRefused {
                 .code("untrusted_stage")
                 .hint("hooks run no other command from a repository unless you trust it")
                 .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", shell_quote(cmd))),
-            Self::Lost { .. } => CheckFailed
+            Self::Lost { runs } => CheckFailed
                 .code("runs_lost")
                 .hint(
                     "restore them: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook \
                      pull`",
                 )
-                .hint(drop_on_purpose()),
+                .hint(remove_on_purpose(runs)),
             Self::LostInMerge { was_in_conflict, .. } => lost_in_merge(*was_in_conflict),
             Self::Changed { .. } => CheckFailed
                 .code("runs_changed")
@@ -369,6 +369,16 @@ fn lost_in_merge(was_in_conflict: bool) -> Explanation {
         lost.hint("end this merge with `git merge --abort`, then merge again without `-s ours`")
     };
     lost.hint(drop_on_purpose())
+}
+
+fn remove_on_purpose(runs: &[RunKey]) -> String {
+    // More names would hide the rest of the message.
+    const MOST: usize = 3;
+    let names: Vec<String> = match runs.len() {
+        1..=MOST => runs.iter().map(|run| shell_quote(run.to_string())).collect(),
+        _ => vec!["RUN…".into()],
+    };
+    format!("to remove them on purpose, after that: `capture-hook remove {}`", names.join(" "))
 }
 
 fn drop_on_purpose() -> String {

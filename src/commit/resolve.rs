@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::metrics;
+use super::{follow, metrics};
 use crate::commit::merge::merge_and_store_lists;
 use crate::dataset::agreement::ALLOW_SCHEMA_CHANGE;
 use crate::dataset::merge::lockfile::{
@@ -28,7 +28,7 @@ use crate::run::{RunKey, StartTime};
 use crate::support::fs::{FsError, PathRefusal};
 use crate::support::process::shell_quote;
 use crate::support::{fs, limits};
-use crate::sync::{self, SyncError, SyncOutcome, SyncScope};
+use crate::sync::{self, SyncError};
 
 /// The decisions so far, in the working tree's git directory: the two sides' blobs, then a line a run.
 const DECISIONS_FILE: &str = "capture-hook-resolved";
@@ -292,19 +292,7 @@ fn sync_after_resolve(
     reporter: &dyn Reporter,
 ) -> Result<(), ConflictError> {
     let Some(dataset_record) = &outcome.record else { return Ok(()) };
-    match sync::sync_workspace(project, SyncScope::Limited, reporter)? {
-        SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why, .. } => {
-            reporter.show_warning(&format!("cannot check out the merged dataset: {why}"));
-            reporter.show_hint("run `capture-hook pull`");
-        }
-        SyncOutcome::LocalChanges { files: local_changes } => {
-            reporter.show_warning(&format!("local changes are kept: {}", local_changes.join(", ")));
-        }
-        SyncOutcome::NoDataset
-        | SyncOutcome::Done { .. }
-        | SyncOutcome::Partial { .. }
-        | SyncOutcome::Refused { .. } => {}
-    }
+    follow::follow_data_version(project, reporter)?;
     let file_list = project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?;
     let shown = sync::find_selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
     let out_dir = project.root.join(&dataset_record.out_dir);

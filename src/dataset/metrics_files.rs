@@ -69,6 +69,12 @@ pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<
     Ok(())
 }
 
+/// Removes the files, for a dataset in which no run is selected.
+pub fn remove_metrics_files(root: &Path) -> Result<(), FsError> {
+    let files = RootDir::new(root);
+    writable_files(files)?.iter().try_for_each(|name| files.remove_all(name))
+}
+
 /// Whose figures a file holds, as the file writes it: to be compared with another version of the same file.
 #[must_use]
 pub fn run_shown_in(file: &[u8]) -> Option<String> {

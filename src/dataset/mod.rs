@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod checkout;
 pub mod diff;
 pub mod differences;
+pub mod edit_runs;
 pub mod file_lists;
 pub mod get;
 pub mod known_files;

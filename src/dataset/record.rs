@@ -60,6 +60,42 @@ pub fn selected_run_dir(lockfile: &Lockfile) -> Option<&str> {
     ingest_stage(lockfile)?.param(RUN_DIR)?.as_str()
 }
 
+/// Changes the data version in DVC's record of a stage, a map as [`LockfileStage::to_value`] makes it.
+pub fn set_version(
+    stage: &mut ParamsValue,
+    out_dir: &str,
+    version: DataVersion,
+    size: Option<u64>,
+    nfiles: Option<u64>,
+) {
+    let ParamsValue::Map(entries) = stage else { return };
+    for (_, outs) in entries.iter_mut().filter(|(key, _)| key == "outs") {
+        let ParamsValue::List(outs) = outs else { continue };
+        for out in outs {
+            let path = out.get("path").and_then(ParamsValue::as_str);
+            if path.is_some_and(|path| path.trim_end_matches('/') == out_dir) {
+                set_item_version(out, version, size, nfiles);
+            }
+        }
+    }
+}
+
+/// Changes the data version in DVC's record of an output.
+pub fn set_item_version(item: &mut ParamsValue, version: DataVersion, size: Option<u64>, nfiles: Option<u64>) {
+    let ParamsValue::Map(entries) = item else { return };
+    let number = |value: Option<u64>| value.map_or(ParamsValue::Null, |number| ParamsValue::Int(number.into()));
+    for (key, value) in entries.iter_mut() {
+        match key.as_str() {
+            "md5" => *value = ParamsValue::Str(version.to_string()),
+            "size" => *value = number(size),
+            "nfiles" => *value = number(nfiles),
+            _ => {}
+        }
+    }
+    // No number rather than a wrong one.
+    entries.retain(|(_, value)| *value != ParamsValue::Null);
+}
+
 /// The patterns that a stage's recorded parameters hold; `None` if the stage did not depend on them.
 fn recorded_patterns(params: &[(String, ParamsValue)]) -> Option<Vec<String>> {
     let (_, values) = params.iter().find(|(file, _)| file == SETTING_FILE)?;

@@ -18,6 +18,7 @@ pub mod loss;
 pub mod named_schema;
 pub mod origin;
 pub mod rebuilt;
+pub mod removed;
 pub mod run_fields;
 pub mod run_files;
 pub mod run_filter;
@@ -29,7 +30,7 @@ pub mod tags;
 pub mod trailers;
 
 pub use tags::{RunTag, VersionTag};
-pub use trailers::{AllRunsTrailer, RunTrailers, is_trailer, parse_all_trailers, parse_trailers, tag_message};
+pub use trailers::{AllRunsTrailer, RunTrailers, parse_all_trailers, parse_trailers, tag_message};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -43,6 +44,12 @@ use crate::git::{Commit, CommitRange, Oid};
 use crate::history;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, state};
 use crate::run::RunKey;
+
+/// Whether a line of a message is one of our trailers, well formed.
+#[must_use]
+pub fn is_trailer(line: &str) -> bool {
+    trailers::is_run_trailer(line) || removed::is_removed_trailer(line)
+}
 
 /// A commit that changed what `dvc.lock` says about the dataset.
 #[derive(Debug, Clone)]

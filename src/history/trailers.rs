@@ -152,9 +152,9 @@ pub fn tag_message(trailers: &RunTrailers) -> String {
     format!("Capture {}{rows}\n\n{trailers}", escape_control(&trailers.run))
 }
 
-/// Whether a line of a message is one of our trailers, well formed.
+/// Whether a line of a message is a trailer of a run that is in the dataset, well formed.
 #[must_use]
-pub fn is_trailer(line: &str) -> bool {
+pub fn is_run_trailer(line: &str) -> bool {
     let Some((name, value)) = split_trailer(line) else { return false };
     match name {
         RUN => percent_decode(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
@@ -232,14 +232,14 @@ pub fn parse_all_trailers(message: &[u8]) -> ParsedTrailers {
 }
 
 /// A number of runs, and their SHA-256 if it is there.
-fn parse_all_runs(value: &str) -> Option<(u64, Option<String>)> {
+pub(super) fn parse_all_runs(value: &str) -> Option<(u64, Option<String>)> {
     match value.split_once(' ') {
         Some((count, sha256)) => Some((count.parse().ok()?, Some(parse_sha256(sha256)?))),
         None => Some((value.parse().ok()?, None)),
     }
 }
 
-fn split_trailer(line: &str) -> Option<(&str, &str)> {
+pub(super) fn split_trailer(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     name.starts_with("Capture-").then_some((name, value.trim()))
 }
@@ -254,7 +254,7 @@ fn parse_data_version(value: &str) -> Option<DataVersion> {
     value.strip_prefix("md5:")?.parse().ok()
 }
 
-fn escape_value(text: &str) -> String {
+pub(super) fn escape_value(text: &str) -> String {
     let (first, last) = (text.len() - text.trim_start().len(), text.trim_end().len());
     percent_encode(text, |at, c| {
         // Line breaks that some readers know beside `\n` are no text either, and git prints a message as it is.
@@ -324,7 +324,7 @@ mod tests {
         let lines = format!("a/%25 - - -\ndemo/r 2 {config} {manifest} {files}\ndemo/r1 {config} {manifest} {files}\n");
         assert_eq!(all.sha256, Some(to_hex(&Sha256::digest(lines))));
         assert_eq!(AllRunsTrailer::of_records(&[bare, b, a.clone()], a.data, true), all);
-        assert!(all.trailer_lines().iter().all(|line| is_trailer(line)));
+        assert!(all.trailer_lines().iter().all(|line| is_run_trailer(line)));
         let unknown = AllRunsTrailer { sha256: None, ..all.clone() };
         let message = format!("{}{a}{}", version_tag_message(&all), unknown.trailer_lines().join("\n"));
         assert_eq!(
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn only_well_formed_lines_are_trailers_of_ours() {
-        assert!(is_trailer("Capture-Run: demo/r1"));
+        assert!(is_run_trailer("Capture-Run: demo/r1"));
         for line in [
             "Capture-Runs: many",
             "Capture-Runs: 3 sha256:0",
@@ -346,7 +346,7 @@ mod tests {
             "Capture-Other: 1",
             "text",
         ] {
-            assert!(!is_trailer(line), "{line}");
+            assert!(!is_run_trailer(line), "{line}");
         }
     }
 
@@ -356,7 +356,7 @@ mod tests {
             if let Ok(run) = RunKey::new(&experiment, &run) {
                 let record = sample_trailers(run);
                 for line in record.trailer_lines() {
-                    prop_assert!(is_trailer(&line), "{}", line);
+                    prop_assert!(is_run_trailer(&line), "{}", line);
                 }
                 prop_assert_eq!(parse_trailers(tag_message(&record).as_bytes()), vec![record]);
             }

@@ -16,6 +16,9 @@ use crate::support::fs::FsError;
 use crate::support::path::{normalize_path, path_below};
 use crate::support::{limits, parallel};
 
+/// What stands for no run, as in `params.yaml` of a new repository.
+pub const NO_SELECTION: &str = "results/<experiment>/<run_id>";
+
 /// What a selection changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectionChange {
@@ -134,6 +137,15 @@ impl ProjectDir {
     /// Points the params file at a run's directory (absolute, without `..`). The file is written whole, at once.
     pub fn select_run(&self, run: &Path) -> Result<SelectionChange, SelectError> {
         let new = self.run_dir(run)?;
+        self.write_selection(new)
+    }
+
+    /// Selects no run: the params file gets the placeholder of a new one.
+    pub fn clear_selection(&self) -> Result<SelectionChange, SelectError> {
+        self.write_selection(NO_SELECTION.to_owned())
+    }
+
+    fn write_selection(&self, new: String) -> Result<SelectionChange, SelectError> {
         let file = self.params_file()?;
         let files = RootDir::new(&self.root);
         let existing = files.read(&file, limits::TEXT)?;

@@ -56,6 +56,7 @@ mod python;
 mod readme;
 mod record;
 mod release;
+mod remove;
 mod report;
 mod report_browser;
 mod report_page;

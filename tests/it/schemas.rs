@@ -87,6 +87,8 @@ fn every_json_output_fits_its_schema() {
     ask("ingest", &["ingest"]);
     ask("publish", &["publish", "--no-push", THIRD]);
     ask("publish", &["publish", THIRD]);
+    ask("remove", &["remove", THIRD]);
+    ask("restore", &["restore", THIRD]);
     ask("doctor", &["doctor"]);
     ask("pull", &["pull"]);
     ask("pull", &["pull", FIRST, "latest:plume"]);

@@ -136,7 +136,7 @@ fn a_lock_that_loses_a_run_is_refused() {
         assert_snapshot!(env.screen(&output), @"
         error: the dataset would lose the run nav/run-20261124-021550
         hint: restore them: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`
-        hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+        hint: to remove them on purpose, after that: `capture-hook remove nav/run-20261124-021550`
         ");
         assert_eq!(env.id("HEAD"), head);
         // One hint restores the run, the other drops it on purpose.

@@ -18,6 +18,7 @@ use text::{assemble_lockfile, check_assembled, values_equal, with_final_newline}
 use union::union_file_lists;
 
 use crate::dataset::agreement::{UnknownSchema, compare_schemas, schemas_of};
+use crate::dataset::record::set_item_version;
 use crate::dataset::stage::{RUN_DIR, STAGE};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
@@ -362,28 +363,16 @@ impl<'a> LockfileMerge<'a> {
             return Ok(None);
         }
         let version = merged_list.data_version();
-        let nfiles = merged_list.len() as i128;
+        let nfiles = merged_list.len() as u64;
         let size =
             self.merged_size(&merged_list, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         // A side's own list exists already.
         if version != our_version && version != their_version {
             self.new_lists.push(merged_list);
         }
-        let mut entries = match &ours.value {
-            ParamsValue::Map(entries) => entries.clone(),
-            _ => Vec::new(),
-        };
-        for (key, value) in &mut entries {
-            match key.as_str() {
-                "md5" => *value = ParamsValue::Str(version.to_string()),
-                "nfiles" => *value = ParamsValue::Int(nfiles),
-                "size" => *value = size.map_or(ParamsValue::Null, |n| ParamsValue::Int(n.into())),
-                _ => {}
-            }
-        }
-        // No size rather than a wrong one.
-        entries.retain(|(key, value)| key != "size" || *value != ParamsValue::Null);
-        Ok(Some(ParamsValue::Map(entries)))
+        let mut item = ours.value.clone();
+        set_item_version(&mut item, version, size, Some(nfiles));
+        Ok(Some(item))
     }
 
     /// Whether the runs of each experiment agree about their columns, those of one side with those of the other; what

@@ -1,8 +1,11 @@
 //! The runs that a commit drops from the dataset.
 
+use std::collections::BTreeSet;
+
 use super::{CheckFinding, CheckSeverity};
 use crate::git::Commit;
 use crate::history::fetched_lists::FileListFetcher;
+use crate::history::removed::RemovedTrailers;
 use crate::history::{DatasetCommit, loss};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -19,7 +22,7 @@ pub(super) fn check_lost_runs(
         let (commit, severity) = (Some(commit.id.clone()), CheckSeverity::Warning);
         findings.push(CheckFinding { severity, code, commit, tag: None, run, message });
     };
-    let removed = match change {
+    let removed: BTreeSet<RunKey> = match change {
         _ if commit.parents.len() > 1 => {
             // A merge can drop runs without changing the dataset compared with one parent, and so may have no `change`.
             let source = GitTree::Commit(commit.id.clone());
@@ -32,12 +35,14 @@ pub(super) fn check_lost_runs(
                     format!("cannot find out which runs the merge drops without the file list of {version}: {why}");
                 warn("not_in_clone", None, message);
             }
-            loss.runs.into_iter().collect()
+            loss.runs
         }
-        Some(change) => change.removed.clone(),
-        None => Vec::new(),
+        Some(change) => change.removed.iter().cloned().collect(),
+        None => BTreeSet::new(),
     };
-    for run in removed {
+    let named = RemovedTrailers::parse(&commit.message);
+    let on_purpose = named.find_named(&removed);
+    for run in removed.into_iter().filter(|run| !on_purpose.contains(run)) {
         let message = "a parent of the commit holds the run, but the commit does not".into();
         warn("run_lost", Some(run), message);
     }

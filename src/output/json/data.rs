@@ -220,6 +220,18 @@ pub struct PublishJson {
     pub pushed: bool,
 }
 
+/// `remove`, `restore`
+#[derive(Debug, Serialize)]
+pub struct RunChangeJson {
+    /// The runs.
+    pub runs: Vec<String>,
+    /// The commit.
+    pub commit: String,
+    /// The data version.
+    #[serde(rename = "data")]
+    pub data_version: String,
+}
+
 /// `push`
 #[derive(Debug, Serialize)]
 pub struct PushJson<'a> {

@@ -1,0 +1,231 @@
+//! Takes runs out of the dataset on purpose, and puts removed ones back, each by one commit.
+//!
+//! Only the file list and `dvc.lock` change: no file of a run is read, and none is deleted from the cache or the remote.
+//! A run that is removed stays in the data versions before, so `restore` can put it back.
+
+use std::collections::BTreeSet;
+
+use super::publish::commit_paths;
+use super::removal_note::{RemovalNote, with_note};
+use super::{CommitTransaction, follow, ingest_work::PATIENCE, metrics, publish, staging};
+use crate::dataset::edit_runs::{RunEdit, edit_runs};
+use crate::dataset::metrics_files;
+use crate::dataset::runs::find_run_of_dir;
+use crate::dvc::file_list::FileEntry;
+use crate::dvc::hash::DataVersion;
+use crate::dvc::lockfile;
+use crate::error::ExitKind::Setup;
+use crate::error::{Error, Explain, Explanation};
+use crate::history::committed::CommittedRun;
+use crate::history::rebuilt;
+use crate::project::dir::ProjectDir;
+use crate::project::mutex::RepoMutex;
+use crate::project::select::NO_SELECTION;
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, workspace};
+use crate::run::RunKey;
+use crate::support::text::format_plural;
+use crate::support::visible::escape_control;
+
+/// Why runs cannot be removed or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveError {
+    /// HEAD has no dataset.
+    #[error("HEAD holds no dataset")]
+    NoDataset,
+    /// The index or the working tree holds another dataset, or another selection, than HEAD.
+    #[error("{file} differs from HEAD's")]
+    Uncommitted {
+        /// The file.
+        file: String,
+    },
+    /// HEAD's data version does not hold the run.
+    #[error("the dataset of HEAD does not hold {run}")]
+    NotInDataset {
+        /// The run.
+        run: RunKey,
+    },
+    /// The data version to restore from does not hold the run.
+    #[error("data version {version} does not hold {run}")]
+    NotInDataVersion {
+        /// The run.
+        run: RunKey,
+        /// The data version.
+        version: DataVersion,
+    },
+    /// HEAD's data version holds the run.
+    #[error("the dataset of HEAD holds {run} already")]
+    InDataset {
+        /// The run.
+        run: RunKey,
+    },
+}
+
+impl Explain for RemoveError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::NoDataset => Setup.code("no_data_version").hint("see the commits that hold one: `capture-hook log`"),
+            Self::Uncommitted { .. } => {
+                Setup.code("uncommitted_dataset").hint("commit it, or undo it with `git restore`, then try again")
+            }
+            Self::NotInDataset { .. } => {
+                Setup.code("not_in_dataset").hint("list the runs of the dataset with `capture-hook runs`")
+            }
+            Self::NotInDataVersion { .. } => {
+                Setup.code("not_in_dataset").hint("see which commits introduced the run: `capture-hook log RUN`")
+            }
+            Self::InDataset { .. } => Setup.code("already_in_dataset"),
+        }
+    }
+}
+
+/// A commit that changes which runs the dataset has.
+pub struct RunChange<'a> {
+    /// The runs.
+    pub runs: &'a [RunKey],
+    /// Their files if they are restored; if they are removed, none.
+    pub files: Vec<FileEntry>,
+    /// Why, in the user's words.
+    pub reason: Option<&'a str>,
+    /// The commit's message; without, one that names the runs.
+    pub message: Option<&'a str>,
+}
+
+/// What a change of runs made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunChangeOutcome {
+    /// What `dvc.lock` says now.
+    pub record: DatasetRecord,
+    /// Whether the selected run was removed, so that none is selected now.
+    pub selection_cleared: bool,
+}
+
+/// The files that a run gets if it is restored from this data version.
+pub fn files_to_restore(project: &Project, run: &CommittedRun) -> Result<Vec<FileEntry>, Error> {
+    rebuilt::ensure_file_list(project, &project.dvc()?, run.version)?;
+    let entries = project.file_lists()?.run_entries(run.version, &run.key).unwrap_or_default();
+    if entries.is_empty() {
+        return Err(RemoveError::NotInDataVersion { run: run.key.clone(), version: run.version }.into());
+    }
+    Ok(entries)
+}
+
+/// HEAD's dataset, if index and working tree agree with it.
+pub fn find_clean_dataset(project: &Project) -> Result<DatasetRecord, Error> {
+    publish::refuse_during_operation(project)?;
+    let head = project.repo.head()?.ok_or(RemoveError::NoDataset)?;
+    let record = project.dataset_record(&GitTree::Commit(head))?.ok_or(RemoveError::NoDataset)?;
+    for tree in [GitTree::Index, GitTree::WorkTree] {
+        if project.dataset_record(&tree)?.as_ref() != Some(&record) {
+            return Err(RemoveError::Uncommitted { file: lockfile::FILE.into() }.into());
+        }
+        let state = project.dataset_state(&tree)?;
+        if !state.is_ingested() {
+            let file = ProjectDir::find(&project.root)?.params_file()?;
+            return Err(RemoveError::Uncommitted { file }.into());
+        }
+    }
+    Ok(record)
+}
+
+/// Commits the dataset with other runs; the workspace follows.
+pub fn change_runs(
+    project: &mut Project,
+    change: RunChange<'_>,
+    reporter: &dyn Reporter,
+) -> Result<RunChangeOutcome, Error> {
+    let project_dir = ProjectDir::find(&project.root)?;
+    let params = project_dir.params_file()?;
+    staging::check_committable(project, &[lockfile::FILE, &params])?;
+    project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
+    let old = find_clean_dataset(project)?;
+    rebuilt::ensure_file_list(project, &project.dvc()?, old.version)?;
+    check_runs(project, &old, &change)?;
+    let is_removal = change.files.is_empty();
+    let selected = old.run_dir.as_deref().and_then(|run_dir| find_run_of_dir(run_dir, change.runs));
+    let clears_selection = is_removal && selected.is_some();
+    let head = project.repo.head().map_err(ProjectError::from)?;
+    let mutex = RepoMutex::acquire(&project.state_dir())?;
+    let mut transaction = CommitTransaction::new(project);
+    transaction.keep_file(&params)?;
+    transaction.keep_file(lockfile::FILE)?;
+    transaction.keep_metrics_files()?;
+    let staged = stage_change(project, &project_dir, &old, &change, clears_selection, &mut transaction, reporter);
+    let outcome = staged.and_then(|(record, paths)| {
+        // The hooks that `git commit` calls may need it.
+        drop(mutex);
+        let note = is_removal.then(|| RemovalNote { old: old.version, new: record.version, reason: change.reason });
+        let subject = change.message.map_or_else(|| describe_change(&change), str::to_owned);
+        let committed = with_note(project, note.as_ref(), || commit_paths(project, &paths, &subject, reporter));
+        committed.map(|_| RunChangeOutcome { record, selection_cleared: clears_selection })
+    });
+    // A commit that is made stays, whatever failed after it.
+    if outcome.is_err() && project.repo.head().is_ok_and(|now| now == head) {
+        let _alone = RepoMutex::acquire(&project.state_dir()).ok();
+        transaction.roll_back(&mut project.repo, reporter);
+    } else {
+        transaction.finish();
+        // A workspace that does not hold the data, as in a clone that pulled nothing, fetches none for this.
+        if workspace::is_workspace_at(project, Some(old.version))? {
+            follow::follow_data_version(project, reporter)?;
+        }
+    }
+    outcome
+}
+
+/// Writes and stages the new data version. Returns what `dvc.lock` says now, and the paths to commit.
+fn stage_change(
+    project: &mut Project,
+    project_dir: &ProjectDir,
+    old: &DatasetRecord,
+    change: &RunChange<'_>,
+    clears_selection: bool,
+    transaction: &mut CommitTransaction,
+    reporter: &dyn Reporter,
+) -> Result<(DatasetRecord, Vec<String>), Error> {
+    let mut paths = vec![project.git_path(lockfile::FILE)];
+    if clears_selection {
+        paths.extend(metrics::metrics_files_to_stage(project)?);
+        paths.push(project.git_path(&project_dir.params_file()?));
+        project_dir.clear_selection()?;
+        metrics_files::remove_metrics_files(&project.root).map_err(ProjectError::from)?;
+    }
+    edit_runs(RunEdit {
+        root: &project.root,
+        out_dir: &old.out_dir,
+        cache: &project.open_cache()?,
+        runs: change.runs,
+        files: change.files.clone(),
+        run_dir: clears_selection.then_some(NO_SELECTION),
+        patience: PATIENCE,
+    })?;
+    transaction.stage_files(&mut project.repo, &paths, reporter)?;
+    let record = project.dataset_record(&GitTree::WorkTree)?.ok_or(RemoveError::NoDataset)?;
+    Ok((record, paths))
+}
+
+/// An error if a run to remove is not in the dataset, or one to restore is.
+fn check_runs(project: &Project, old: &DatasetRecord, change: &RunChange<'_>) -> Result<(), Error> {
+    for run in change.runs {
+        let held = project.file_lists()?.run_entries(old.version, run).is_some_and(|entries| !entries.is_empty());
+        match (held, change.files.is_empty()) {
+            (false, true) => return Err(RemoveError::NotInDataset { run: run.clone() }.into()),
+            (true, false) => return Err(RemoveError::InDataset { run: run.clone() }.into()),
+            (true, true) | (false, false) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A commit's first line.
+fn describe_change(change: &RunChange<'_>) -> String {
+    let verb = if change.files.is_empty() { "Remove" } else { "Restore" };
+    match change.runs {
+        [run] => format!("{verb} {}", escape_control(run)),
+        runs => {
+            let experiments: BTreeSet<&str> = runs.iter().map(RunKey::experiment).collect();
+            let experiments: Vec<&str> = experiments.into_iter().collect();
+            let count = format_plural(runs.len() as u64, "run");
+            format!("{verb} {count} of {}", escape_control(experiments.join(", ")))
+        }
+    }
+}
