@@ -98,6 +98,10 @@ impl DvcSession {
         call: &SessionCall<'_>,
         on_event: &mut dyn FnMut(StderrEvent<'_>),
     ) -> Option<Result<ProcessOutput, ProcessError>> {
+        // In Python's process, or that of any other program: a signal that comes while DVC is idle is that program's.
+        if *call.env.prompts() == PromptPolicy::Unspecified {
+            return None;
+        }
         // A thread that panicked in a call leaves a process whose state is not known.
         let mut state = self.0.lock().ok()?;
         let is_start = matches!(*state, SessionState::NotStarted);
