@@ -27,12 +27,20 @@ pub use crate::support::files::{
 use crate::support::files::{match_dir_access, parent_dir};
 pub use crate::support::fs_error::{At, FsError, PathRefusal};
 use crate::support::git_dir::git_temp_dir;
-use crate::support::replace::{TEMP_PREFIX, replace_dir_at, write_atomic_at};
+use crate::support::replace::{TEMP_PREFIX, replace_dir_at, write_atomic_at, write_unsynced_at};
 
 /// Replaces a file in a directory of [`create_shared_dir`] as [`write_atomic`] does, writable by everyone who may write
 /// in the directory.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     write_atomic(path, bytes)?;
+    match_dir_access(path);
+    Ok(())
+}
+
+/// The same without waiting for the disk, for what can be worked out again: a crash of the machine can leave other bytes.
+pub fn write_shared_unsynced(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let (dir, name) = open_parent(path).at("write", path)?;
+    write_unsynced_at(dir.as_fd(), name, git_temp_dir(parent_dir(path)).as_deref(), bytes).at("write", path)?;
     match_dir_access(path);
     Ok(())
 }

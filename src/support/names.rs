@@ -70,31 +70,39 @@ const PROGRAMS: &[&str] = &["dvc", "capture-hook"];
 /// Returns what is wrong with a name, on this or another system; `None` if every system takes it.
 #[must_use]
 pub fn find_fault(name: &str) -> Option<NameFault> {
-    let everywhere = |why| Some(NameFault { why, windows_only: false });
+    let everywhere = fault_everywhere(name).map(|why| NameFault { why, windows_only: false });
+    everywhere.or_else(|| windows_fault(name).map(|why| NameFault { why, windows_only: true }))
+}
+
+/// Returns what is wrong with a name on this system.
+#[must_use]
+pub fn find_fault_here(name: &str) -> Option<&'static str> {
+    // Very many names are looked at, and what only Windows refuses takes most of the time.
+    if cfg!(windows) { find_fault(name).map(|fault| fault.why) } else { fault_everywhere(name) }
+}
+
+fn fault_everywhere(name: &str) -> Option<&'static str> {
     if name.is_empty() {
-        return everywhere("is empty");
+        return Some("is empty");
     }
-    if name.contains(['/', '\\']) {
-        return everywhere("holds a path separator");
+    if name.bytes().any(|byte| matches!(byte, b'/' | b'\\')) {
+        return Some("holds a path separator");
     }
-    if name.contains('\0') {
-        return everywhere("holds a null character");
+    if name.bytes().any(|byte| byte == 0) {
+        return Some("holds a null character");
     }
     if matches!(&*without_ignored(name), "" | "." | "..") {
-        return everywhere("names a directory above or itself");
+        return Some("names a directory above or itself");
     }
-    if let Some(why) = reserved_reason(&fold_name(name)) {
-        return everywhere(why);
-    }
-    windows_fault(name).map(|why| NameFault { why, windows_only: true })
+    reserved_reason(&fold_name(name))
 }
 
 /// Returns the first name of a `/` path that is refused on this system.
 #[must_use]
 pub fn find_refused(path: &str) -> Option<RefusedName> {
     for name in path.split('/') {
-        if let Some(fault) = find_fault(name).filter(NameFault::applies_here) {
-            return Some(RefusedName { name: name.to_owned(), why: fault.why });
+        if let Some(why) = find_fault_here(name) {
+            return Some(RefusedName { name: name.to_owned(), why });
         }
     }
     is_program(path).then(|| RefusedName { name: path.to_owned(), why: "is the path of a program" })
@@ -151,7 +159,7 @@ fn fold_name(name: &str) -> Cow<'_, str> {
 fn without_ignored(name: &str) -> Cow<'_, str> {
     let ignored =
         |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    if name.contains(ignored) { Cow::Owned(name.replace(ignored, "")) } else { Cow::Borrowed(name) }
+    if !name.is_ascii() && name.contains(ignored) { Cow::Owned(name.replace(ignored, "")) } else { Cow::Borrowed(name) }
 }
 
 /// Returns why Windows refuses a name.

@@ -28,13 +28,30 @@ pub(super) fn write_atomic_at(
     temp_dir: Option<&Path>,
     bytes: &[u8],
 ) -> io::Result<()> {
+    let new = NewFile { bytes, mode: mode_of_existing(dir, name), is_synced: true };
+    write_aside(dir, temp_dir, &new, |file| file.rename_into(dir, name))
+}
+
+/// Replaces the file `name` in `dir` as [`write_atomic_at`] does, without waiting for the disk: a crash of the machine can
+/// leave a file of other bytes.
+pub(super) fn write_unsynced_at(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    temp_dir: Option<&Path>,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let new = NewFile { bytes, mode: mode_of_existing(dir, name), is_synced: false };
+    write_aside(dir, temp_dir, &new, |file| file.rename_into(dir, name))
+}
+
+/// The mode of a regular file, else that of a new one.
+fn mode_of_existing(dir: BorrowedFd<'_>, name: &OsStr) -> Mode {
     // A failed `stat` counts as "no such file": the file then gets the mode of a new one.
     let existing = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
-    let mode = match existing.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
+    match existing.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
         Some(stat) => Mode::from_raw_mode(stat.st_mode),
         None => new_file_mode(),
-    };
-    write_aside(dir, temp_dir, mode, bytes, |file| file.rename_into(dir, name))
+    }
 }
 
 /// Creates the file `name` in `dir` with these bytes, as [`write_atomic_at`] does; `false` if something has its name
@@ -45,19 +62,26 @@ pub(super) fn write_new_at(
     temp_dir: Option<&Path>,
     bytes: &[u8],
 ) -> io::Result<bool> {
-    write_aside(dir, temp_dir, new_file_mode(), bytes, |file| file.link_into(dir, name))
+    let new = NewFile { bytes, mode: new_file_mode(), is_synced: true };
+    write_aside(dir, temp_dir, &new, |file| file.link_into(dir, name))
 }
 
 fn new_file_mode() -> Mode {
     Mode::from_raw_mode(0o666) & !Mode::from_raw_mode(files::umask())
 }
 
-/// Writes a temporary file, synced, and lets `finish` give it its name in `dir`.
+/// A file that is about to be written.
+struct NewFile<'a> {
+    bytes: &'a [u8],
+    mode: Mode,
+    is_synced: bool,
+}
+
+/// Writes a temporary file, and lets `finish` give it its name in `dir`.
 fn write_aside<T>(
     dir: BorrowedFd<'_>,
     temp_dir: Option<&Path>,
-    mode: Mode,
-    bytes: &[u8],
+    new: &NewFile<'_>,
     finish: impl FnOnce(&mut TempFile<'_>) -> io::Result<T>,
 ) -> io::Result<T> {
     let temp_dir = temp_dir.and_then(|temp_dir| open_temp_dir(temp_dir, dir));
@@ -66,12 +90,16 @@ fn write_aside<T>(
         // The directory can belong to another user; then the file is made beside its target.
         _ => TempFile::new(dir)?,
     };
-    temp_file.file.write_all(bytes)?;
+    temp_file.file.write_all(new.bytes)?;
+    rustix::fs::fchmod(&temp_file.file, new.mode)?;
     // Mode and bytes are on disk before the rename, or a crash could leave an empty file under the name.
-    rustix::fs::fchmod(&temp_file.file, mode)?;
-    temp_file.file.sync_all()?;
+    if new.is_synced {
+        temp_file.file.sync_all()?;
+    }
     let finished = finish(&mut temp_file)?;
-    sync_dir(dir)?;
+    if new.is_synced {
+        sync_dir(dir)?;
+    }
     Ok(finished)
 }
 
