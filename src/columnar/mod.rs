@@ -21,6 +21,7 @@ mod file_parts;
 mod footer;
 pub mod metrics;
 pub mod metrics_rows;
+mod packed_metrics;
 mod planned;
 mod plot_actions;
 mod plot_curves;
