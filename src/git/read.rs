@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
 use crate::git::repo::{CommitTrees, Repo};
+use crate::support::text::to_hex;
 
 /// An object id: lower-case hex, 40 digits (64 in a SHA-256 repository).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +23,21 @@ impl Oid {
     pub fn parse(text: &str) -> Option<Self> {
         let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
         hex.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// The id with these bytes: 20, or 32 in a SHA-256 repository.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        matches!(bytes.len(), 20 | 32).then(|| Self(to_hex(bytes)))
+    }
+
+    /// The id's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let digit =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default();
+        // An id has hexadecimal digits only, and an even number of them.
+        self.0.as_bytes().chunks(2).map(|pair| pair.iter().fold(0, |byte, hex| byte << 4 | digit(*hex))).collect()
     }
 
     /// Git's "no object": all zeros.

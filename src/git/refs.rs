@@ -55,7 +55,7 @@ impl Repo {
 
     fn lib_tags(&self, lib: &git2::Repository, prefix: &str) -> Result<Vec<Tag>, git2::Error> {
         let mut tags = Vec::new();
-        for reference in lib.references_glob("refs/tags/*")? {
+        for reference in lib.references_glob(&format!("refs/tags/{prefix}*"))? {
             // A broken ref is skipped, as git does with a warning.
             let Ok(reference) = reference else { continue };
             let full = String::from_utf8_lossy(reference.name_bytes()).into_owned();
