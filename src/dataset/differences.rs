@@ -4,11 +4,12 @@
 //! checked like any other file, because the object could have been changed through it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
 
 use crate::dataset::known_files::{FileStat, KnownFiles};
-use crate::dataset::runs::{entries_of_no_run, group_by_run, run_keys, run_of_path};
-use crate::dataset::verify::walk_files;
+use crate::dataset::runs::{RunEntries, entries_of_no_run, group_by_run, run_keys, run_of_path};
+use crate::dataset::verify::{walk_dir, walk_files};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::ignore;
@@ -21,6 +22,9 @@ use crate::support::progress::Progress;
 
 /// Files that are known to be right, in the working tree's git directory.
 pub const KNOWN_FILES_MARK: &str = "capture-hook-known-files";
+
+/// How many files or folders a thread looks at before it takes the next ones.
+const CHUNK: usize = 64;
 
 /// What to compare.
 pub struct DatasetComparison<'a> {
@@ -92,13 +96,13 @@ pub fn compare_dataset(
     let mut found = DatasetDifferences::default();
     let entries = present_entries(comparison, &dataset, &mut found);
     let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
-    for entry in entries {
-        let path = dataset.join(&entry.relpath);
-        let Ok(meta) = std::fs::metadata(&path) else {
-            let to = std::fs::read_link(&path);
+    for (entry, meta) in entries {
+        let path = || dataset.join(&entry.relpath);
+        let Some(meta) = meta else {
+            let to = std::fs::read_link(path());
             // DVC's own link to an object that is gone is no change.
             let missing =
-                std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.object_path(entry.md5));
+                std::fs::symlink_metadata(path()).is_err() || to.is_ok_and(|to| to == cache.object_path(entry.md5));
             if missing { &mut found.missing } else { &mut found.changed }.push(entry.relpath.clone());
             continue;
         };
@@ -143,37 +147,76 @@ fn find_added_files(comparison: &DatasetComparison<'_>, dataset: &Path) -> Resul
     if !ignore::rule_files(RootDir::new(comparison.root), comparison.out_dir)?.is_empty() {
         return Ok(Vec::new());
     }
-    let mut names = Vec::new();
-    match comparison.only_run {
-        Some(run) => walk_files(&run.dir_under(dataset), &run.to_string(), &mut names),
-        None => walk_files(dataset, "", &mut names),
+    let names = match comparison.only_run {
+        Some(run) => {
+            let mut names = Vec::new();
+            walk_files(&run.dir_under(dataset), &run.to_string(), &mut names);
+            names
+        }
+        None => list_files(dataset),
+    };
+    let chunks: Vec<&[String]> = names.chunks(CHUNK).collect();
+    let unlisted = parallel::map(&chunks, |names| {
+        names.iter().filter(|name| comparison.file_list.get(name).is_none()).collect::<Vec<_>>()
+    });
+    let unlisted: Vec<&String> = unlisted.into_iter().flatten().collect();
+    if unlisted.is_empty() {
+        return Ok(Vec::new());
     }
     let runs: BTreeSet<RunKey> = run_keys(comparison.file_list).collect();
-    names.retain(|name| {
-        comparison.file_list.get(name).is_none() && run_of_path(name).is_none_or(|run| runs.contains(&run))
-    });
-    names.sort();
-    Ok(names)
+    let is_of_known_run = |name: &&&String| run_of_path(name).is_none_or(|run| runs.contains(&run));
+    let mut added: Vec<String> = unlisted.iter().filter(is_of_known_run).map(|name| (*name).clone()).collect();
+    added.sort();
+    Ok(added)
 }
 
-/// The files that should be there; runs whose folders are not are noted.
+/// The files below a directory, as [`walk_files`] finds them, each run's folder by one of several threads.
+fn list_files(dataset: &Path) -> Vec<String> {
+    let (mut names, mut dirs, mut todo) = (Vec::new(), Vec::new(), vec![(dataset.to_path_buf(), String::new())]);
+    for depth in 0..2 {
+        for (dir, prefix) in std::mem::take(&mut todo) {
+            walk_dir(&dir, &prefix, &mut names, &mut |dir, prefix| {
+                if depth == 0 { &mut todo } else { &mut dirs }.push((dir, prefix));
+            });
+        }
+    }
+    let chunks: Vec<&[(PathBuf, String)]> = dirs.chunks(CHUNK).collect();
+    let below = parallel::map(&chunks, |dirs| {
+        let mut names = Vec::new();
+        dirs.iter().for_each(|(dir, prefix)| walk_files(dir, prefix, &mut names));
+        names
+    });
+    names.extend(below.into_iter().flatten());
+    names
+}
+
+/// The files that should be there, with what the file system says of each; runs whose folders are not there are noted.
 fn present_entries<'a>(
     comparison: &DatasetComparison<'a>,
     dataset: &Path,
     found: &mut DatasetDifferences,
-) -> Vec<&'a FileEntry> {
-    let mut entries = Vec::new();
-    for run in group_by_run(comparison.file_list).filter(|run| comparison.only_run.is_none_or(|only| *only == run.key))
-    {
+) -> Vec<(&'a FileEntry, Option<Metadata>)> {
+    let is_asked = |run: &RunEntries<'_>| comparison.only_run.is_none_or(|only| *only == run.key);
+    let runs: Vec<RunEntries<'a>> = group_by_run(comparison.file_list).filter(is_asked).collect();
+    let stat = |entry: &'a FileEntry| (entry, std::fs::metadata(dataset.join(&entry.relpath)).ok());
+    let chunks: Vec<&[RunEntries<'a>]> = runs.chunks(CHUNK).collect();
+    let looked_at = parallel::map(&chunks, |runs| {
+        let look_at = |run: &RunEntries<'a>| run.entries.iter().map(stat).collect::<Vec<_>>();
+        runs.iter().map(look_at).collect::<Vec<_>>()
+    });
+    let mut entries = Vec::with_capacity(comparison.file_list.len());
+    for (run, files) in runs.into_iter().zip(looked_at.into_iter().flatten()) {
         // `symlink_metadata`: a link in place of the folder is something that is there.
-        if std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok() {
-            entries.extend(run.entries);
+        let is_there = files.iter().any(|(_, meta)| meta.is_some())
+            || std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok();
+        if is_there {
+            entries.extend(files);
         } else {
             found.absent_runs.push(run.key);
         }
     }
     if comparison.only_run.is_none() {
-        entries.extend(entries_of_no_run(comparison.file_list));
+        entries.extend(entries_of_no_run(comparison.file_list).map(stat));
     }
     entries
 }

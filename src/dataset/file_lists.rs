@@ -6,15 +6,16 @@
 //! data, does that.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::agreement::{SchemaAgreement, SchemaRuns, compare_schemas, list_schemas, read_cached_schema};
 use super::diff;
 use crate::dataset::diff::RunDiff;
 use crate::dataset::list_bytes::ListFile;
-use crate::dataset::runs::find_run_of_dir;
+use crate::dataset::runs::{entries_of_run, find_run_of_dir};
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::FileEntry;
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
 use crate::run::schema::{RunSchema, SCHEMA_JSON};
@@ -23,7 +24,18 @@ use crate::run::schema::{RunSchema, SCHEMA_JSON};
 #[derive(Debug)]
 pub struct FileListCache {
     cache: Cache,
-    recent: VecDeque<(DataVersion, Rc<ListFile>)>,
+    recent: VecDeque<RecentList>,
+}
+
+/// A file list that was looked at.
+#[derive(Debug)]
+struct RecentList {
+    version: DataVersion,
+    list: Rc<ListFile>,
+    /// How often a run's entries were asked for.
+    asked: u32,
+    /// All of it, once that costs less than looking for each run.
+    whole: Option<FileList>,
 }
 
 /// What one data version holds differently from others.
@@ -48,12 +60,12 @@ impl FileListCache {
     pub fn get(&mut self, version: DataVersion) -> Option<Rc<ListFile>> {
         // Each kept list holds a file open; a merge asks for few versions at a time.
         const KEPT: usize = 6;
-        if let Some((_, list)) = self.recent.iter().find(|(cached, _)| *cached == version) {
-            return Some(list.clone());
+        if let Some(recent) = self.recent.iter().find(|recent| recent.version == version) {
+            return Some(recent.list.clone());
         }
         // A list that cannot be opened is treated like one that is not in the cache.
         let list = Rc::new(ListFile::of_version(&self.cache, version).ok().flatten()?);
-        self.recent.push_front((version, list.clone()));
+        self.recent.push_front(RecentList { version, list: list.clone(), asked: 0, whole: None });
         self.recent.truncate(KEPT);
         Some(list)
     }
@@ -61,8 +73,33 @@ impl FileListCache {
     /// A run's files in a data version, empty if it does not hold the run; `None` if this clone lacks the
     /// version's file list, or it is damaged.
     pub fn run_entries(&mut self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
+        /// Looking for so many runs takes as long as parsing the list.
+        const MANY: u32 = 256;
+        let list = self.get(version)?;
+        if let Some(recent) = self.recent.iter_mut().find(|recent| recent.version == version) {
+            recent.asked = recent.asked.saturating_add(1);
+            if recent.asked == MANY {
+                // What cannot be parsed as a whole is looked through as before.
+                recent.whole = diff::parse_whole(&*list).ok();
+            }
+            if let Some(whole) = &recent.whole {
+                return Some(entries_of_run(whole, run).to_vec());
+            }
+        }
         // A damaged list gives no entries, as documented.
-        diff::run_entries(&*self.get(version)?, run).ok()
+        diff::run_entries(&*list, run).ok()
+    }
+
+    /// Whether so many runs of a data version were asked for that the next ones cost next to nothing.
+    #[must_use]
+    pub fn is_parsed(&self, version: DataVersion) -> bool {
+        self.recent.iter().any(|recent| recent.version == version && recent.whole.is_some())
+    }
+
+    /// Where a data version's list is in the cache.
+    #[must_use]
+    pub fn list_path(&self, version: DataVersion) -> PathBuf {
+        self.cache.file_list_path(version)
     }
 
     /// What a data version holds and none of these does; what any of these holds and it does not is removed.

@@ -370,14 +370,19 @@ fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)
 
 /// Every file below a directory, as `/` paths. What DVC never tracks is passed over.
 pub(crate) fn walk_files(dir: &Path, prefix: &str, out: &mut Vec<String>) {
+    let mut dirs = Vec::new();
+    walk_dir(dir, prefix, out, &mut |dir, prefix| dirs.push((dir, prefix)));
+    dirs.iter().for_each(|(dir, prefix)| walk_files(dir, prefix, out));
+}
+
+/// The files in a directory itself; `each_dir` gets the directories in it, and their paths.
+pub(crate) fn walk_dir(dir: &Path, prefix: &str, out: &mut Vec<String>, each_dir: &mut dyn FnMut(PathBuf, String)) {
     // A directory that cannot be read gives no names; listed files in it are found missing by the list.
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && !matches!(name.as_str(), ".git" | ".dvc") => {
-                walk_files(&entry.path(), &path, out)
-            }
+            Ok(kind) if kind.is_dir() && !matches!(name.as_str(), ".git" | ".dvc") => each_dir(entry.path(), path),
             Ok(kind) if kind.is_file() || kind.is_symlink() => out.push(path),
             _ => {}
         }

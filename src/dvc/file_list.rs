@@ -168,7 +168,7 @@ fn parse_dvc_format(bytes: &[u8]) -> Option<Vec<FileEntry>> {
         let (path, after) = rest.split_at_checked(end)?;
         rest = after.strip_prefix(b"\"}")?;
         // `json.dumps` escapes all but these: other bytes are not from DVC.
-        if path.iter().any(|b| !(0x20..0x7f).contains(b)) {
+        if !path.iter().all(|b| (0x20..0x7f).contains(b)) {
             return None;
         }
         let relpath = String::from_utf8(path.to_vec()).ok()?;

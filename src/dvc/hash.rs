@@ -6,6 +6,17 @@ use std::str::FromStr;
 use md5::{Digest, Md5};
 use serde::{Serialize, Serializer};
 
+/// The value of each lower-case hex digit; 0xff for any other byte.
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// The MD5 of a file's bytes: its name in the cache and on a remote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DvcHash([u8; 16]);
@@ -37,15 +48,17 @@ impl DvcHash {
     /// The name written in 32 lower-case hex digits.
     #[must_use]
     pub fn from_hex(hex: &[u8]) -> Option<Self> {
-        let digit = |b: u8| match b {
-            b'0'..=b'9' => Some(b - b'0'),
-            b'a'..=b'f' => Some(b - b'a' + 10),
-            _ => None,
-        };
         let hex: &[u8; 32] = hex.try_into().ok()?;
         let mut out = [0; 16];
-        for (to, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
-            *to = digit(pair[0])? << 4 | digit(pair[1])?;
+        // All digits before any is judged: lists hold very many names.
+        let mut wrong = 0;
+        for (to, [high, low]) in out.iter_mut().zip(hex.as_chunks().0) {
+            let (high, low) = (HEX_VALUES[usize::from(*high)], HEX_VALUES[usize::from(*low)]);
+            wrong |= high | low;
+            *to = high << 4 | low & 15;
+        }
+        if wrong > 15 {
+            return None;
         }
         Some(Self(out))
     }

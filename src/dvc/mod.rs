@@ -18,6 +18,7 @@ pub mod lockfile;
 pub mod lockfile_text;
 pub mod mutex;
 pub mod plugin;
+pub mod present;
 pub mod program;
 pub mod project;
 pub mod reason;

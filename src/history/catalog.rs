@@ -19,6 +19,10 @@ use crate::project::{GitTree, Project, ProjectError};
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run_dir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunCandidate, RunQuery, resolve_run};
 use crate::run::{RunKey, StartTime};
+use crate::support::notes::{NoteFormat, Notes};
+
+/// What the `run.json` of each recorded run says of its name.
+const RECORDED_RUNS: NoteFormat = NoteFormat { file: "recorded-runs", version: 1, most_bytes: 32 << 20 };
 
 /// A run that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +106,9 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
     let out_dir = find_dataset_dir(project)?;
     let mut runs: BTreeMap<RunKey, RunSources> = BTreeMap::new();
     let workspace = ProjectDir { root: project.root.clone(), config: project.read_config()? };
-    let mut recorded = workspace.discover_runs()?;
+    let notes = Notes::load(&project.state_dir(), RECORDED_RUNS);
+    let mut recorded = workspace.discover_noted_runs(&notes)?;
+    notes.save();
     for run in &recorded.runs {
         match &run.key {
             Some(key) => {

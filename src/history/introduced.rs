@@ -9,14 +9,16 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::RunTrailers;
+use super::index_facts::IndexFacts;
+use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash as ObjectId};
 use crate::formats::json;
-use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, state};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
+use crate::support::beneath::RootDir;
 use crate::support::names::is_safe_path;
 use crate::support::text::to_hex;
 use crate::support::{fs, limits};
@@ -175,11 +177,9 @@ pub fn read_record_of_files(
     if let Some(bytes) = read("manifest.json")? {
         record.manifest = Some(to_hex(&Sha256::digest(&bytes)));
     }
-    // An index that cannot be parsed leaves these fields out, like one that is not in this clone.
-    if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
-        record.config = index.get("config_hash").and_then(JsonValue::as_str).map(str::to_owned);
-        record.steps = index.get("steps").and_then(parse_row_count);
-        record.episodes = index.get("episodes").and_then(parse_row_count);
+    if let Some(bytes) = read(DATASET_INDEX)? {
+        let facts = IndexFacts::parse(&bytes);
+        (record.config, record.steps, record.episodes) = (facts.config, facts.steps, facts.episodes);
     }
     Ok(record)
 }
@@ -205,7 +205,17 @@ fn read_object(
     out_dir: Option<&str>,
     relpath: &str,
 ) -> Result<Option<Vec<u8>>, ProjectError> {
-    if let Some(bytes) = fs::read_within(&project.open_cache()?.object_path(id), limits::RUN_FILE)? {
+    read_object_of(&project.open_cache()?, project.root_files(), id, (out_dir, relpath))
+}
+
+/// The same in a cache and the project's files, for several threads.
+pub(super) fn read_object_of(
+    cache: &Cache,
+    root: RootDir<'_>,
+    id: ObjectId,
+    (out_dir, relpath): (Option<&str>, &str),
+) -> Result<Option<Vec<u8>>, ProjectError> {
+    if let Some(bytes) = fs::read_within(&cache.object_path(id), limits::RUN_FILE)? {
         return Ok(Some(bytes));
     }
     // The path is from `dvc.lock`, which others can write: nothing outside the project is read.
@@ -214,13 +224,7 @@ fn read_object(
     };
     let file = Path::new(out_dir).join(relpath);
     // What is no file of the project's own (a link into a cache that lacks the object) counts as missing.
-    let bytes = project.root_files().read(file, limits::RUN_FILE).ok().flatten();
+    let bytes = root.read(file, limits::RUN_FILE).ok().flatten();
     // The file may have changed since: only bytes with the MD5 of the version count.
     Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))
-}
-
-/// A row count of DATASET_INDEX.json: a number, or an object with `rows`.
-fn parse_row_count(value: &JsonValue) -> Option<u64> {
-    let number = value.as_i64().or_else(|| value.get("rows")?.as_i64())?;
-    u64::try_from(number).ok()
 }

@@ -1,18 +1,20 @@
 //! Known runs with all by which they are compared: where each comes from, its configuration, seeds and figures.
 //!
-//! Each file of a run is read once, by several threads. Only parquet is asked for figures, so a run that is recorded and not
+//! Each file of a run is read once, by several threads, and not again until it changes (`file_facts`). Only parquet is asked for figures, so a run that is recorded and not
 //! ingested has none here. A file that is missing or damaged leaves what it would say unknown: one run never hides the
 //! others. Nothing is fetched.
 
 use crate::columnar::{FigureSet, RunMetrics};
 use crate::dataset::location::RunLocation;
 use crate::dvc::hash::DataVersion;
+use crate::dvc::present::PresentObjects;
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
-use crate::history::summary::parse_seeds;
+use crate::history::file_facts::{FileFacts, LISTED_RUNS, read_noted_facts};
 use crate::project::{Project, ProjectError};
 use crate::run::{RunKey, StartTime};
+use crate::support::notes::Notes;
 use crate::support::parallel;
 use crate::support::progress::Progress;
 use crate::validate::SeedSummary;
@@ -156,17 +158,29 @@ pub fn list_runs(
     progress: &dyn Progress,
 ) -> Result<Vec<ListedRun>, ProjectError> {
     let mut drafts = Vec::with_capacity(runs.len());
+    let mut objects = 0;
     for run in runs {
         // By one thread: the history's cache of file lists is not shared between threads.
         let location = catalog::find_run_location(project, catalog, run, None)?;
+        if let Some(RunLocation::Cache { entries, .. }) = &location {
+            objects += entries.len();
+        }
         drafts.push(draft_run(catalog, run, location));
     }
-    Ok(parallel::map(&drafts, |draft| {
+    catalog.history.save_notes();
+    let present = PresentObjects::for_many(&project.open_cache()?, objects);
+    let notes = Notes::load(&project.state_dir(), LISTED_RUNS);
+    let listed = parallel::map(&drafts, |draft| {
         let mut run = draft.clone();
-        read_run_files(&mut run);
+        if let Some(location) = &draft.location {
+            run.cached = cached_share(location, run.sources.in_history, &present);
+            fill_from_files(&mut run, read_noted_facts(location, &notes));
+        }
         progress.advance_by(1);
         run
-    }))
+    });
+    notes.save();
+    Ok(listed)
 }
 
 /// What the catalog knows of a run.
@@ -179,7 +193,7 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
         key: key.clone(),
         sources: run.sources.clone(),
         location,
-        // Until the cache is looked at, in `read_run_files`.
+        // Until the cache is looked at.
         cached: CachedShare::None,
         is_selected: catalog.selected.as_ref() == Some(key),
         commit: change.map(|change| ListedCommit {
@@ -205,38 +219,28 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
 }
 
 /// Adds what a run's own files say.
-fn read_run_files(run: &mut ListedRun) {
-    let Some(location) = &run.location else { return };
-    run.cached = cached_share(location, run.sources.in_history);
-    // A file that cannot be read leaves the tag's record, or what is not known: a damaged run must not hide the others.
-    let run_json = location.read_run_json();
-    if let Some(run_json) = &run_json {
-        let text = |key: &str| run_json.get(key).and_then(JsonValue::as_str).map(str::to_owned);
-        run.start_time = text("start_time");
-        run.schema_version = text("schema_version");
-        run.package_version = text("package_version");
-        run.git_sha = text("git_sha");
-        run.base_seed = run_json.get("base_seed").and_then(JsonValue::as_i64);
-        run.env_config = run_json.get("env_config").cloned();
-        run.config_hash = run.env_config.as_ref().map(JsonValue::config_hash).or(run.config_hash.take());
-    }
-    run.seeds = location.read_manifest().and_then(|manifest| parse_seeds(manifest.get("seed_summary")?));
-    if let Some(Ok(metrics)) = location.read_metrics() {
+fn fill_from_files(run: &mut ListedRun, facts: FileFacts) {
+    // What is not known leaves the tag's record: a damaged run must not hide the others.
+    run.start_time = facts.start_time;
+    run.schema_version = facts.schema_version;
+    run.package_version = facts.package_version;
+    run.git_sha = facts.git_sha;
+    run.base_seed = facts.base_seed;
+    run.config_hash = facts.config_hash.or(run.config_hash.take());
+    run.env_config = facts.env_config;
+    run.seeds = facts.seeds;
+    run.figures = facts.figures;
+    if let Some(metrics) = facts.metrics {
         (run.steps, run.episodes) = (Some(metrics.steps), Some(metrics.episodes));
-        run.figures = Some(metrics.figures);
         run.metrics = Some(metrics);
-    } else if let Some(run_json) = &run_json {
-        run.figures = location.read_schema_of(run_json).map(|schema| FigureSet::of_schema(&schema));
     }
 }
 
-fn cached_share(location: &RunLocation, in_history: bool) -> CachedShare {
+fn cached_share(location: &RunLocation, in_history: bool, present: &PresentObjects) -> CachedShare {
     match location {
         // The recorder's directory is looked at last: a committed run found there was not found in the cache.
         RunLocation::Recorded(_) if in_history => CachedShare::None,
-        RunLocation::Cache { cache, entries, .. } if !entries.iter().all(|e| cache.has_object(e.md5)) => {
-            CachedShare::Some
-        }
+        RunLocation::Cache { entries, .. } if !entries.iter().all(|e| present.has_object(e.md5)) => CachedShare::Some,
         _ => CachedShare::All,
     }
 }

@@ -7,11 +7,15 @@
 
 pub mod catalog;
 pub mod changes;
+mod commit_reader;
 pub mod committed;
 pub mod compare;
 pub mod fetched_lists;
+pub mod file_facts;
 pub mod foreign;
 pub mod hashed_runs;
+mod history_notes;
+pub mod index_facts;
 pub mod introduced;
 pub mod listed_runs;
 pub mod loss;
@@ -33,17 +37,22 @@ pub use tags::{RunTag, VersionTag};
 pub use trailers::{AllRunsTrailer, RunTrailers, parse_all_trailers, parse_trailers, tag_message};
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::dataset::diff::RunDiff;
 use crate::dataset::file_lists::{FileListCache, VersionDiff};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
-use crate::git::{Commit, CommitRange, Oid};
+use crate::git::{Commit, CommitRange, ListedRef, Oid, REF_PREFIXES};
 use crate::history;
-use crate::project::{DatasetRecord, GitTree, Project, ProjectError, state};
+use crate::history::commit_reader::CommitReader;
+use crate::history::history_notes::{HistoryNotes, ListStamps};
+use crate::history::tags::VERSION_TAG_PREFIX;
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
+use crate::run::tag_names::TAG_PREFIX;
+use crate::support::notes::NoteKey;
 
 /// Whether a line of a message is one of our trailers, well formed.
 #[must_use]
@@ -84,9 +93,15 @@ pub struct History {
     latest_by_run: HashMap<RunKey, usize>,
     /// The indexes in `tags` of each run's tags, lowest version first.
     tags_by_run: HashMap<RunKey, Vec<usize>>,
+    /// The indexes in `tags` of the tags of each commit, by name.
+    tags_by_commit: HashMap<Oid, Vec<usize>>,
+    /// The index in `version_tags` of each commit's first one.
+    version_tag_by_commit: HashMap<Oid, usize>,
     /// Runs that no change is known to have introduced, and that data versions at the edge of what is known hold.
     unattributed_runs: BTreeSet<RunKey>,
     file_lists: RefCell<FileListCache>,
+    notes: Option<HistoryNotes>,
+    list_stamps: RefCell<ListStamps>,
 }
 
 impl History {
@@ -94,7 +109,25 @@ impl History {
     /// version's file list, or it is damaged.
     #[must_use]
     pub fn run_entries(&self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
-        self.file_lists.borrow_mut().run_entries(version, run)
+        let mut file_lists = self.file_lists.borrow_mut();
+        let noted = self.notes.as_ref().filter(|_| !file_lists.is_parsed(version)).and_then(|notes| {
+            let stamp = self.list_stamps.borrow_mut().get_or_read(version, || file_lists.list_path(version))?;
+            Some((notes, stamp))
+        });
+        let Some((notes, stamp)) = noted else { return file_lists.run_entries(version, run) };
+        if let Some(entries) = notes.find_entries(version, &stamp, run) {
+            return Some(entries);
+        }
+        let entries = file_lists.run_entries(version, run)?;
+        notes.note_entries(version, &stamp, run, &entries);
+        Some(entries)
+    }
+
+    /// Writes down which files of runs were asked for, so that their lists need not be opened the next time.
+    pub fn save_notes(&self) {
+        if let Some(notes) = &self.notes {
+            notes.save();
+        }
     }
 
     /// Whether a data version holds a run; `None` if this clone does not know.
@@ -123,13 +156,14 @@ impl History {
     /// The tags of a commit's runs.
     #[must_use]
     pub fn tags_at(&self, commit: &Oid) -> Vec<&RunTag> {
-        self.tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(commit)).collect()
+        let indexes = self.tags_by_commit.get(commit).into_iter().flatten();
+        indexes.filter_map(|at| self.tags.get(*at)).collect()
     }
 
     /// The tag that stands for all runs of a commit, if there is one.
     #[must_use]
     pub fn version_tag_at(&self, commit: &Oid) -> Option<&VersionTag> {
-        self.version_tags.iter().find(|tag| tag.tag.commit.as_ref() == Some(commit))
+        self.version_tags.get(*self.version_tag_by_commit.get(commit)?)
     }
 
     /// The newest change that introduced a run.
@@ -153,66 +187,36 @@ impl History {
 
 /// The dataset's history: all that HEAD, branches, remote branches and tags reach.
 pub fn load_history(project: &Project) -> Result<History, ProjectError> {
-    let tips = project.repo.ref_tips()?;
-    load_history_in(project, &CommitRange { include: tips, ..CommitRange::default() })
+    let reader = CommitReader::with_notes(project);
+    let refs = project.repo.list_refs(&REF_PREFIXES)?;
+    let commits = reader.walk(&reader.find_tips(&refs)?)?;
+    read_history(reader, commits, &refs)
 }
 
 /// The dataset's history in a range of commits; what is another project's, merged in, is left out.
 pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History, ProjectError> {
-    let mut commits = project.repo.walk_commits(range)?;
+    let reader = CommitReader::with_notes(project);
+    let is_whole = range.exclude.is_empty() && range.exclude_refs.is_empty();
+    let commits = if is_whole { reader.walk(&range.include)? } else { project.repo.walk_commits(range)? };
+    let own_tags = [TAG_PREFIX, VERSION_TAG_PREFIX].map(|prefix| format!("refs/tags/{prefix}"));
+    let refs = project.repo.list_refs(&own_tags.each_ref().map(String::as_str))?;
+    read_history(reader, commits, &refs)
+}
+
+fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedRef]) -> Result<History, ProjectError> {
+    let project = reader.project();
     let lockfile = project.git_path(crate::dvc::lockfile::FILE);
     // At once: a partial clone would fetch each of these files when it is read below.
-    project.repo.fetch_files(&commits, std::slice::from_ref(&lockfile))?;
-    let foreign = foreign::find_foreign_commits(project, &commits)?;
+    project.repo.fetch_files(&reader.list_unknown(&commits), std::slice::from_ref(&lockfile))?;
+    let foreign = foreign::find_foreign(&reader, &commits)?;
     commits.retain(|id| !foreign.contains(id));
-    let mut entries: HashMap<Oid, Option<Oid>> = HashMap::with_capacity(commits.len());
-    let mut entry = |id: &Oid| -> Result<Option<Oid>, ProjectError> {
-        if let Some(known) = entries.get(id) {
-            return Ok(known.clone());
-        }
-        let found = project.repo.entry_at(id, &lockfile)?.map(|entry| entry.id);
-        entries.insert(id.clone(), found.clone());
-        Ok(found)
-    };
     let mut drafts = Vec::new();
     for id in &commits {
-        let Some(blob) = entry(id)? else { continue };
-        let commit = project.repo.read_commit(id)?;
-        // Object ids are compared before any lock is parsed: most commits do not change it.
-        let mut same = false;
-        for parent in &commit.parents {
-            // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
-            same |= state::knows_lockfile(project, parent) && entry(parent)?.as_ref() == Some(&blob);
-        }
-        if same {
-            continue;
-        }
-        let Some(record) = read_readable_record(project, id)? else { continue };
-        let mut parents = Vec::new();
-        for parent in &commit.parents {
-            if state::knows_lockfile(project, parent) {
-                parents.push(read_readable_record(project, parent)?);
-            }
-        }
-        // A lock may differ in what is not about the data, such as the text of the command.
-        let unchanged = |p: &Option<DatasetRecord>| {
-            p.as_ref().is_some_and(|p| p.version == record.version && p.run_dir == record.run_dir)
-        };
-        if !parents.iter().any(unchanged) {
-            drafts.push((commit, record, parents));
-        }
+        drafts.extend(draft_commit(&reader, id)?);
     }
-    let head = project.repo.head()?;
-    let on_head: HashSet<Oid> = match head {
-        Some(head) => project
-            .repo
-            .walk_commits(&CommitRange { include: vec![head], ..CommitRange::default() })?
-            .into_iter()
-            .collect(),
-        None => HashSet::new(),
-    };
+    let on_head = reader.ancestors_of(project.repo.head()?)?;
     let cache = project.open_cache()?;
-    let diffs = diff_drafts(&cache, &drafts);
+    let diffs = diff_drafts(&cache, &drafts, reader.notes());
     let (mut unattributed_runs, mut left_out) = (BTreeSet::new(), BTreeMap::new());
     let dataset_commits: Vec<DatasetCommit> = drafts
         .into_iter()
@@ -230,11 +234,20 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
         })
         .collect();
     let file_lists = RefCell::new(FileListCache::new(cache));
-    let mut tags = tags::run_tags(project)?;
+    let mut tags = tags::run_tags_among(project, reader.read_own_tags(refs, TAG_PREFIX)?)?;
     tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
-    let mut version_tags = tags::version_tags(project)?;
+    let mut version_tags = tags::version_tags_among(project, reader.read_own_tags(refs, VERSION_TAG_PREFIX)?)?;
     version_tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
+    let notes = reader.into_notes();
     let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
+    let mut tags_by_commit: HashMap<Oid, Vec<usize>> = HashMap::new();
+    for (at, commit) in tags.iter().enumerate().filter_map(|(at, tag)| Some((at, tag.tag.commit.as_ref()?))) {
+        tags_by_commit.entry(commit.clone()).or_default().push(at);
+    }
+    let mut version_tag_by_commit = HashMap::new();
+    for (at, commit) in version_tags.iter().enumerate().filter_map(|(at, tag)| Some((at, tag.tag.commit.as_ref()?))) {
+        version_tag_by_commit.entry(commit.clone()).or_insert(at);
+    }
     Ok(History {
         dataset_commits,
         tags,
@@ -242,9 +255,49 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
         left_out,
         latest_by_run,
         tags_by_run,
+        tags_by_commit,
+        version_tag_by_commit,
         unattributed_runs,
         file_lists,
+        notes,
+        list_stamps: RefCell::default(),
     })
+}
+
+/// A commit with its data version and its parents' data versions, if it changed what `dvc.lock` says about the dataset.
+fn draft_commit(reader: &CommitReader<'_>, id: &Oid) -> Result<Option<CommitDraft>, ProjectError> {
+    let project = reader.project();
+    let lockfile = match reader.lockfile_of(id)? {
+        Some(lockfile) => lockfile,
+        // What this clone does not know is an error here: the commit is one of its own.
+        None => project.repo.entry_at(id, &project.git_path(crate::dvc::lockfile::FILE))?,
+    };
+    let Some(lockfile) = lockfile else { return Ok(None) };
+    // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
+    let mut parent_lockfiles = Vec::new();
+    for parent in reader.parents_of(id)?.iter() {
+        parent_lockfiles.extend(reader.lockfile_of(parent)?);
+    }
+    // Object ids are compared before any lock is parsed: most commits do not change it.
+    if parent_lockfiles.iter().flatten().any(|parent| parent.id == lockfile.id) {
+        return Ok(None);
+    }
+    let Some(record) = reader.record_of(&lockfile)? else { return Ok(None) };
+    let mut parents = Vec::new();
+    for parent in &parent_lockfiles {
+        parents.push(match parent {
+            Some(parent) => reader.record_of(parent)?,
+            None => None,
+        });
+    }
+    // A lock may differ in what is not about the data, such as the text of the command.
+    let unchanged = |p: &Option<DatasetRecord>| {
+        p.as_ref().is_some_and(|p| p.version == record.version && p.run_dir == record.run_dir)
+    };
+    if parents.iter().any(unchanged) {
+        return Ok(None);
+    }
+    Ok(Some((reader.read_commit(id)?, record, parents)))
 }
 
 /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
@@ -281,26 +334,51 @@ fn index_tags(tags: &[RunTag]) -> HashMap<RunKey, Vec<usize>> {
 /// A change that is being looked at: the commit, its data version, its parents' data versions.
 type CommitDraft = (Commit, DatasetRecord, Vec<Option<DatasetRecord>>);
 
-/// What each change introduced over its parents; worked out by several threads, each on a stretch of history.
-fn diff_drafts(cache: &Cache, drafts: &[CommitDraft]) -> Vec<VersionDiff> {
+/// What each change introduced over its parents. What is not noted is worked out by several threads, each on a stretch of
+/// history.
+fn diff_drafts(cache: &Cache, drafts: &[CommitDraft], notes: Option<&HistoryNotes>) -> Vec<VersionDiff> {
+    let versions: Vec<(DataVersion, Vec<DataVersion>)> = drafts
+        .iter()
+        .map(|(_, record, parents)| (record.version, parents.iter().flatten().map(|p| p.version).collect()))
+        .collect();
+    let Some(notes) = notes else { return diff_versions(cache, &versions) };
+    let all_versions = versions.iter().flat_map(|(new, old)| std::iter::once(new).chain(old)).copied();
+    // Before the lists are read, so that a change in the meantime is noticed.
+    let stamps = ListStamps::read(cache, all_versions);
+    let keys: Vec<Option<NoteKey>> = versions.iter().map(|(new, old)| stamps.diff_key(*new, old)).collect();
+    let noted: Vec<Option<RunDiff>> = keys.iter().map(|key| notes.find_diff(key.as_ref()?)).collect();
+    let unknown: Vec<(DataVersion, Vec<DataVersion>)> =
+        versions.into_iter().zip(&noted).filter(|(_, noted)| noted.is_none()).map(|(versions, _)| versions).collect();
+    let mut found = diff_versions(cache, &unknown).into_iter();
+    let diffs = keys.into_iter().zip(noted).map(|(key, noted)| {
+        if let Some(diff) = noted {
+            return VersionDiff { diff: Some(diff), ..VersionDiff::default() };
+        }
+        // As many were worked out as were not noted.
+        let found = found.next().unwrap_or_default();
+        if let Some(key) = key {
+            notes.note_diff(key, &found);
+        }
+        found
+    });
+    diffs.collect()
+}
+
+fn diff_versions(cache: &Cache, versions: &[(DataVersion, Vec<DataVersion>)]) -> Vec<VersionDiff> {
     // One thread if the system does not say how many can run.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     // At least 1: `chunks` panics at 0, the length without commits.
-    let part_length = drafts.len().div_ceil(threads).max(1);
-    let diff_part = |drafts: &[CommitDraft]| {
+    let part_length = versions.len().div_ceil(threads).max(1);
+    let diff_part = |part: &[(DataVersion, Vec<DataVersion>)]| {
         // One for each thread: commits in a row share their lists, so threads need not share a lock.
         let mut file_lists = FileListCache::new(cache.clone());
-        let old_versions =
-            |parents: &[Option<DatasetRecord>]| parents.iter().flatten().map(|p| p.version).collect::<Vec<_>>();
-        let found =
-            drafts.iter().map(|(_, record, parents)| file_lists.diff_against(record.version, old_versions(parents)));
-        found.collect::<Vec<_>>()
+        part.iter().map(|(new, old)| file_lists.diff_against(*new, old.iter().copied())).collect::<Vec<_>>()
     };
     std::thread::scope(|scope| {
         let diff_part = &diff_part;
-        let workers: Vec<_> = drafts.chunks(part_length).map(|part| scope.spawn(move || diff_part(part))).collect();
+        let workers: Vec<_> = versions.chunks(part_length).map(|part| scope.spawn(move || diff_part(part))).collect();
         // A thread that panicked has no result: its stretch counts as not known.
-        let parts = workers.into_iter().zip(drafts.chunks(part_length));
+        let parts = workers.into_iter().zip(versions.chunks(part_length));
         parts.flat_map(|(worker, part)| worker.join().unwrap_or_else(|_| unknown_diffs(part.len()))).collect()
     })
 }

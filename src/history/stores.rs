@@ -3,22 +3,27 @@
 
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
+use crate::dvc::present::PresentObjects;
 use crate::project::{Project, ProjectError};
 
 /// The places to look in.
 pub struct DataStores {
-    cache: Cache,
+    cache: PresentObjects,
     /// The default remote, if it is a directory.
-    remote: Option<Cache>,
+    remote: Option<PresentObjects>,
     has_remote: bool,
 }
 
 impl DataStores {
-    /// Those of a project.
-    pub fn for_project(project: &Project) -> Result<Self, ProjectError> {
+    /// Those of a project, for questions about so many files.
+    pub fn for_project(project: &Project, files: usize) -> Result<Self, ProjectError> {
         let settings = project.dvc_settings()?;
         let remote = settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir);
-        Ok(Self { cache: project.open_cache()?, remote, has_remote: settings.default_remote().is_some() })
+        Ok(Self {
+            cache: PresentObjects::for_many(&project.open_cache()?, files),
+            remote: remote.map(|remote| PresentObjects::for_many(&remote, files)),
+            has_remote: settings.default_remote().is_some(),
+        })
     }
 
     /// How many of these files the cache has: `all`, `some` or `none`.
@@ -38,7 +43,7 @@ impl DataStores {
     }
 }
 
-fn stored_share(store: &Cache, entries: &[FileEntry]) -> &'static str {
+fn stored_share(store: &PresentObjects, entries: &[FileEntry]) -> &'static str {
     match entries.iter().filter(|entry| store.has_object(entry.md5)).count() {
         // Before the comparison with the length: of a run without files, `all` would be misleading.
         0 => "none",

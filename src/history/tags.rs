@@ -40,12 +40,17 @@ pub struct VersionTag {
 
 /// The version tags of this project. A tag of such a name that has another message is not ours.
 pub fn version_tags(project: &Project) -> Result<Vec<VersionTag>, ProjectError> {
+    version_tags_among(project, project.repo.find_tags(VERSION_TAG_PREFIX)?)
+}
+
+/// Those among tags of such names.
+pub(super) fn version_tags_among(project: &Project, tags: Vec<Tag>) -> Result<Vec<VersionTag>, ProjectError> {
     let known = |tag: Tag| {
         let record = parse_all_trailers(&tag.message).all_runs.into_iter().next()?;
         (version_tag_name(record.data) == tag.name).then_some(VersionTag { tag, record })
     };
     let mut own = Vec::new();
-    for tag in project.repo.find_tags(VERSION_TAG_PREFIX)?.into_iter().filter_map(known) {
+    for tag in tags.into_iter().filter_map(known) {
         if is_of_project(project, &tag.tag, tag.record.data)? {
             own.push(tag);
         }
@@ -66,8 +71,13 @@ pub struct RunTag {
 
 /// The run tags of this project.
 pub fn run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
+    run_tags_among(project, project.repo.find_tags(TAG_PREFIX)?)
+}
+
+/// Those among tags of such names.
+pub(super) fn run_tags_among(project: &Project, tags: Vec<Tag>) -> Result<Vec<RunTag>, ProjectError> {
     let mut own = Vec::new();
-    for tag in all_run_tags(project)? {
+    for tag in parse_run_tags(tags) {
         if is_own(project, &tag)? {
             own.push(tag);
         }
@@ -93,14 +103,17 @@ fn is_of_project(project: &Project, tag: &Tag, data: DataVersion) -> Result<bool
 
 /// The run tags of every project in the repository.
 pub fn all_run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
-    let tags = project.repo.find_tags(TAG_PREFIX)?;
+    Ok(parse_run_tags(project.repo.find_tags(TAG_PREFIX)?))
+}
+
+fn parse_run_tags(tags: Vec<Tag>) -> Vec<RunTag> {
     let known = |tag: Tag| {
         let records = parse_trailers(&tag.message);
         let name = find_tag_name(&tag.name, records.iter().map(|record| record.run.clone()))?;
         let record = records.into_iter().find(|record| record.run == name.run);
         Some(RunTag { name, tag, record })
     };
-    Ok(tags.into_iter().filter_map(known).collect())
+    tags.into_iter().filter_map(known).collect()
 }
 
 /// Whether a tag may move because its commit is held by nothing but run tags: it was made here, and no other

@@ -26,6 +26,7 @@ use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
 use crate::support::names::is_safe_path;
+use crate::support::notes::Notes;
 use crate::support::path::{normalize_path, path_below, to_slashes};
 use crate::validate::ValidateOptions;
 
@@ -117,6 +118,11 @@ impl ProjectDir {
     /// The runs in the results directory, and what is left out of them.
     pub fn discover_runs(&self) -> Result<DiscoveredRuns, FsError> {
         discover::discover_runs(&self.results_dir())
+    }
+
+    /// The same; a `run.json` of which is noted what it says is not read again until it changes.
+    pub fn discover_noted_runs(&self, notes: &Notes) -> Result<DiscoveredRuns, FsError> {
+        discover::discover_noted_runs(&self.results_dir(), notes)
     }
 
     /// Each of these runs once; an error if several have one name and differ.

@@ -10,7 +10,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile::{Lockfile, LockfileError};
 use crate::dvc::{lockfile, stage};
 use crate::error::Explain;
-use crate::git::{Commit, GitOperation, Oid};
+use crate::git::{Commit, GitEntry, GitOperation, Oid};
 use crate::support::fs::{At, PathRefusal};
 use crate::support::limits;
 
@@ -205,7 +205,14 @@ pub(crate) fn read_record_in(
             return Ok(DatasetRecord::from_lockfile(&lockfile));
         }
     };
-    let Some(entry) = entry else { return Ok(None) };
+    match entry {
+        Some(entry) => read_record_of(project, &entry),
+        None => Ok(None),
+    }
+}
+
+/// What the `dvc.lock` of this entry of a tree or of the index says.
+pub(crate) fn read_record_of(project: &Project, entry: &GitEntry) -> Result<Option<DatasetRecord>, ProjectError> {
     // By the id of the file's content: commits with the same lock are parsed once.
     if let Some(cached) = project.records.borrow().get(&entry.id) {
         return Ok(cached.clone());
@@ -219,6 +226,16 @@ pub(crate) fn read_record_in(
         return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
     }
     let dataset_record = DatasetRecord::from_lockfile(&Lockfile::parse(&project.repo.read_blob(&entry.id)?)?);
-    project.records.borrow_mut().insert(entry.id, dataset_record.clone());
+    remember_record(project, entry.id.clone(), dataset_record.clone());
     Ok(dataset_record)
+}
+
+/// Whether it is known already what a `dvc.lock` says.
+pub(crate) fn is_record_known(project: &Project, lockfile: &Oid) -> bool {
+    project.records.borrow().contains_key(lockfile)
+}
+
+/// Takes over what a `dvc.lock` says, for whoever asks next.
+pub(crate) fn remember_record(project: &Project, lockfile: Oid, record: Option<DatasetRecord>) {
+    project.records.borrow_mut().insert(lockfile, record);
 }

@@ -16,7 +16,10 @@ use crate::run::include::IncludePatterns;
 use crate::run::layout::{EPISODES, RUN_JSON, RunLayout, STEPS};
 use crate::run::meta::RunMeta;
 use crate::support::fs::{At, FsError, has_same_bytes};
+use crate::support::notes::{NoteKey, Notes};
+use crate::support::packed::{Packer, Unpacker};
 use crate::support::parallel;
+use crate::support::stamp::FileStamp;
 
 /// A run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +36,16 @@ impl RunDir {
     /// Reads which run a directory holds. A `run.json` that cannot be read leaves the directories' names.
     #[must_use]
     pub fn read(dir: &Path) -> Self {
-        let meta = read_meta(dir);
+        Self::of_naming(dir, read_naming(dir))
+    }
+
+    fn of_naming(dir: &Path, naming: Option<RunNaming>) -> Self {
         let (mut experiment, mut run_id) = directory_names(dir);
         let mut start = StartTime::default();
-        if let Some(meta) = meta {
-            experiment = meta.experiment.unwrap_or(experiment);
-            run_id = meta.run_id;
-            start = StartTime::new(&meta.start_time);
+        if let Some(naming) = naming {
+            experiment = naming.experiment.unwrap_or(experiment);
+            run_id = naming.run_id;
+            start = StartTime::new(&naming.start_time);
         }
         Self { dir: dir.to_path_buf(), key: RunKey::new(&experiment, &run_id).ok(), start }
     }
@@ -78,6 +84,15 @@ pub struct DiscoveredRuns {
 
 /// Returns all runs `<results_dir>/<experiment>/<run_id>/`; none if the results directory does not exist.
 pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
+    discover_with(results_dir, RunDir::read)
+}
+
+/// The same; a `run.json` of which is noted what it says is not read again until it changes.
+pub fn discover_noted_runs(results_dir: &Path, notes: &Notes) -> Result<DiscoveredRuns, FsError> {
+    discover_with(results_dir, |dir| RunDir::of_naming(dir, read_noted_naming(dir, notes)))
+}
+
+fn discover_with(results_dir: &Path, read: impl Fn(&Path) -> RunDir + Sync) -> Result<DiscoveredRuns, FsError> {
     let (dirs, unreadable) = run_directories(results_dir)?;
     let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };
     let mut found = DiscoveredRuns { runs: Vec::new(), left_out: unreadable.into_iter().map(cannot_list).collect() };
@@ -90,7 +105,7 @@ pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
             named.push(dir);
         }
     }
-    found.runs = parallel::map(&named, |dir| RunDir::read(dir));
+    found.runs = parallel::map(&named, |dir| read(dir));
     Ok(found)
 }
 
@@ -175,9 +190,43 @@ pub(super) fn joined_names(dir: &Path) -> String {
     format!("{experiment}/{run_id}")
 }
 
+/// What a `run.json` says of a run's name and of its place among the others.
+struct RunNaming {
+    experiment: Option<String>,
+    run_id: String,
+    start_time: String,
+}
+
 /// Returns what `run.json` says; `None` if it cannot be read (`validate` reports why).
-fn read_meta(dir: &Path) -> Option<RunMeta> {
-    RunMeta::parse(&open::read_small_file(dir, RUN_JSON).ok()??).ok()
+fn read_naming(dir: &Path) -> Option<RunNaming> {
+    let meta = RunMeta::parse(&open::read_small_file(dir, RUN_JSON).ok()??).ok()?;
+    Some(RunNaming { experiment: meta.experiment, run_id: meta.run_id, start_time: meta.start_time })
+}
+
+/// The same, from a note if there is one of the file as it is now.
+fn read_noted_naming(dir: &Path, notes: &Notes) -> Option<RunNaming> {
+    // Of a link, what it leads to and whether it may be followed can change without it.
+    let facts = fs::symlink_metadata(dir.join(RUN_JSON)).ok().filter(fs::Metadata::is_file);
+    // Before the file is read, so that a write in the meantime is noticed.
+    let key = facts.and_then(|facts| NoteKey::of_stamps("run name", &[Some(FileStamp::new(&facts))]));
+    let Some(key) = key else { return read_naming(dir) };
+    if let Some(noted) = notes.get(&key).and_then(unpack_naming) {
+        return Some(noted);
+    }
+    let naming = read_naming(dir)?;
+    let mut packer = Packer::default();
+    packer.add_optional(naming.experiment.as_deref(), Packer::add_text);
+    packer.add_text(&naming.run_id);
+    packer.add_text(&naming.start_time);
+    notes.add(key, packer.into_bytes());
+    Some(naming)
+}
+
+fn unpack_naming(bytes: &[u8]) -> Option<RunNaming> {
+    let mut unpacker = Unpacker::new(bytes);
+    let experiment = unpacker.optional(Unpacker::text)?.map(str::to_owned);
+    let (run_id, start_time) = (unpacker.text()?.to_owned(), unpacker.text()?.to_owned());
+    unpacker.is_done().then_some(RunNaming { experiment, run_id, start_time })
 }
 
 /// Runs that share a name and have different files.
@@ -299,6 +348,42 @@ mod tests {
         symlink("x", results.join("demo/y")).unwrap();
         let found = discover_runs(&results).unwrap();
         assert_eq!(run_names(&found), ["demo/r1 demo/r1", "demo/x demo/r9"]);
+    }
+
+    #[test]
+    fn what_is_noted_of_a_run_is_what_its_file_says_now() {
+        use std::time::{Duration, SystemTime};
+
+        use crate::support::notes::NoteFormat;
+        const FORMAT: NoteFormat = NoteFormat { file: "notes", version: 1, most_bytes: 1 << 20 };
+        let dir = tempfile::tempdir().unwrap();
+        let results = dir.path().join("results");
+        write_run(&results, "demo/a", "r1");
+        write_run(&results, "demo/bad", "../x");
+        fs::create_dir_all(results.join("demo/broken")).unwrap();
+        fs::write(results.join("demo/broken").join(RUN_JSON), "{").unwrap();
+        let check = || {
+            let notes = Notes::load(dir.path(), FORMAT);
+            let found = discover_noted_runs(&results, &notes).unwrap();
+            assert_eq!(found, discover_runs(&results).unwrap());
+            notes.save();
+            (run_names(&found), dir.path().join(FORMAT.file).exists())
+        };
+        let names = vec!["demo/a demo/r1".to_owned(), "demo/bad demo/bad".into(), "demo/broken demo/broken".into()];
+        assert_eq!(check(), (names.clone(), false), "the files were just written");
+        std::thread::sleep(Duration::from_millis(2100));
+        assert_eq!(check(), (names.clone(), true));
+        assert_eq!(check(), (names, true));
+        // As long as before, and as old as a program can make it.
+        let path = results.join("demo/a").join(RUN_JSON);
+        let times = fs::metadata(&path).unwrap().modified().unwrap();
+        write_run(&results, "demo/a", "r2");
+        fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+        assert_eq!(check().0.first().unwrap(), "demo/a demo/r2");
+        assert!(times < SystemTime::now());
+        fs::remove_file(&path).unwrap();
+        fs::write(results.join("demo/a").join(STEPS), "").unwrap();
+        assert_eq!(check().0.first().unwrap(), "demo/a demo/a");
     }
 
     #[cfg(unix)]

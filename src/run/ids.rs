@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
 use crate::support::names;
-use crate::support::names::NameFault;
 
 /// The longest file name of common file systems, in bytes.
 const MAX_BYTES: usize = 255;
@@ -23,16 +22,16 @@ const MAX_BYTES: usize = 255;
 /// must be checked out on all of them.
 #[must_use]
 pub fn why_unsafe(text: &str) -> Option<&'static str> {
-    why_unfit(text, |_| true)
+    why_unfit(text, |text| names::find_fault(text).map(|fault| fault.why))
 }
 
-fn why_unfit(text: &str, counts: impl Fn(&NameFault) -> bool) -> Option<&'static str> {
+fn why_unfit(text: &str, find_fault: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
     if text.len() > MAX_BYTES {
         Some("is longer than 255 bytes")
     } else if text.chars().any(char::is_control) {
         Some("holds a control character")
     } else {
-        names::find_fault(text).filter(counts).map(|fault| fault.why)
+        find_fault(text)
     }
 }
 
@@ -63,7 +62,7 @@ impl Explain for UnsafeId {
 impl RunKey {
     /// Makes the name of an existing run. Fails on names that this system refuses.
     pub fn new(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
-        Self::new_checked(experiment, run_id, |text| why_unfit(text, NameFault::applies_here))
+        Self::new_checked(experiment, run_id, |text| why_unfit(text, names::find_fault_here))
     }
 
     /// Makes the name of a new run. Fails on names that any system refuses.

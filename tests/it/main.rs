@@ -36,6 +36,7 @@ mod field_tags;
 mod find;
 mod hard_cases;
 mod histories;
+mod history_index;
 mod hook_messages;
 mod hooks;
 mod ingest;

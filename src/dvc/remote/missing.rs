@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::present::PresentObjects;
 use crate::dvc::program::ProgramError;
 use crate::dvc::project::DvcProject;
 use crate::dvc::settings::SettingsError;
@@ -140,12 +141,14 @@ fn missing_in_store(
         }
         let file_list =
             if lacks_list { local_cache.read_file_list(*version)? } else { store.read_file_list(*version)? };
+        let entries = file_list.as_ref().map(FileList::entries).unwrap_or_default();
+        let objects = PresentObjects::for_many(store, entries.len());
         let mut files = Vec::new();
-        for entry in file_list.as_ref().map(FileList::entries).unwrap_or_default() {
+        for entry in entries {
             if present.contains(&entry.md5) {
                 continue;
             }
-            if store.has_object(entry.md5) {
+            if objects.has_object(entry.md5) {
                 present.insert(entry.md5);
             } else {
                 files.push(entry.relpath.clone());

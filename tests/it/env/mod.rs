@@ -3,6 +3,7 @@
 mod declared_runs;
 mod exports;
 mod fixtures;
+mod history_index;
 mod project;
 mod warm_dvc;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use declared_runs::{schema_of, write_gzip};
 pub use exports::EXPORTED;
 pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type, fixtures_dir};
+pub use history_index::NOTE_FILES;
 
 use crate::limits::{self, Watch};
 
