@@ -1,22 +1,16 @@
 //! `capture-hook log`: data versions in history.
 
-use std::collections::HashMap;
-
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::dvc::file_list::FileEntry;
 use crate::error::Error;
-use crate::history::index_facts::IndexReader;
-use crate::history::stores::DataStores;
-use crate::history::{self, DatasetCommit, History, RunTag, catalog};
+use crate::history::logged_runs::{LoggedRun, list_logged_runs};
+use crate::history::{self, DatasetCommit, History, catalog};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
 use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
-use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
-use crate::support::parallel;
 use crate::support::text::{format_count, format_plural};
 
 /// Arguments of `log`.
@@ -59,12 +53,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .take(args.number.unwrap_or(usize::MAX))
         .collect();
     let logged = list_logged_runs(&project, history, &changes, only.as_ref())?;
-    let mut logged = logged.into_iter();
-    let mut versions = Vec::new();
-    for change in changes {
-        let runs = introduced_runs(change, only.as_ref()).count();
-        versions.push(version_json(history, change, logged.by_ref().take(runs).collect()));
-    }
+    let versions: Vec<LogVersionJson> = changes
+        .into_iter()
+        .zip(logged)
+        .map(|(change, runs)| version_json(history, change, runs.into_iter().map(run_json).collect()))
+        .collect();
     if app.ui.json() {
         app.ui.print_json(&LogJson { versions });
     } else if versions.is_empty() {
@@ -80,60 +73,16 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// The runs that a commit introduced, or the only one of them that is asked for.
-fn introduced_runs<'a>(change: &'a DatasetCommit, only: Option<&'a RunKey>) -> impl Iterator<Item = &'a RunKey> {
-    change.introduced.iter().filter(move |run| only.is_none_or(|only| only == *run))
-}
-
-/// All introduced runs of these commits, one commit after the other.
-fn list_logged_runs(
-    project: &Project,
-    history: &History,
-    changes: &[&DatasetCommit],
-    only: Option<&RunKey>,
-) -> Result<Vec<LogRunJson>, Error> {
-    let mut introduced = Vec::new();
-    for change in changes {
-        let tags: HashMap<&RunKey, &RunTag> =
-            history.tags_at(&change.commit.id).into_iter().rev().map(|tag| (&tag.name.run, tag)).collect();
-        for run in introduced_runs(change, only) {
-            // By one thread: the history's cache of file lists is not shared between threads.
-            introduced.push(IntroducedRun {
-                run,
-                out_dir: &change.record.out_dir,
-                entries: history.run_entries(change.record.version, run),
-                tag: tags.get(run).copied(),
-            });
-        }
+fn run_json(run: LoggedRun) -> LogRunJson {
+    LogRunJson {
+        run: run.key.to_string(),
+        tag: run.tag,
+        config_hash: run.facts.config,
+        steps: run.facts.steps,
+        episodes: run.facts.episodes,
+        cache: run.cache,
+        remote: run.remote,
     }
-    history.save_notes();
-    let files = introduced.iter().flat_map(|run| &run.entries).map(Vec::len).sum();
-    let stores = DataStores::for_project(project, files)?;
-    let reader = IndexReader::for_project(project)?;
-    let logged = parallel::map(&introduced, |IntroducedRun { run, out_dir, entries, tag }| {
-        // If the file list is not in this clone, the record is empty, and that of the tag stands in for it below.
-        let facts = reader.read_index(run, Some(out_dir), entries.as_deref().unwrap_or_default())?;
-        let tag_record = tag.and_then(|tag| tag.record.as_ref());
-        Ok(LogRunJson {
-            run: run.to_string(),
-            tag: tag.map(|tag| tag.tag.name.clone()),
-            config_hash: facts.config.or_else(|| tag_record?.config.clone()),
-            steps: facts.steps.or_else(|| tag_record?.steps),
-            episodes: facts.episodes.or_else(|| tag_record?.episodes),
-            cache: entries.as_ref().map_or("none", |entries| stores.share_in_cache(entries)),
-            remote: entries.as_ref().map_or("unknown", |entries| stores.share_on_remote(entries)),
-        })
-    });
-    reader.save_notes();
-    logged.into_iter().collect::<Result<_, ProjectError>>().map_err(Into::into)
-}
-
-/// A run that a commit introduced.
-struct IntroducedRun<'a> {
-    run: &'a RunKey,
-    out_dir: &'a str,
-    entries: Option<Vec<FileEntry>>,
-    tag: Option<&'a RunTag>,
 }
 
 fn version_json(history: &History, change: &DatasetCommit, runs: Vec<LogRunJson>) -> LogVersionJson {

@@ -1,17 +1,21 @@
 //! What the index of a run in the dataset (`DATASET_INDEX.json`) says of its size and its configuration.
 
+use std::path::Path;
+
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
+use crate::dvc::hash::DvcHash;
 use crate::formats::json;
 use crate::formats::json::JsonValue;
 use crate::history::file_facts::{LISTED_RUNS, stamp_of};
-use crate::history::introduced::read_object_of;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
 use crate::support::beneath::RootDir;
+use crate::support::names::is_safe_path;
 use crate::support::notes::{NoteKey, Notes};
 use crate::support::packed::{Packer, Unpacker};
+use crate::support::{fs, limits};
 
 /// What the index of a run in the dataset says. What is not known is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,4 +113,25 @@ impl IndexFacts {
         };
         unpacker.is_done().then_some(facts)
     }
+}
+
+/// An object's bytes: from the cache, else from the project's files if the same bytes lie there.
+pub(super) fn read_object_of(
+    cache: &Cache,
+    root: RootDir<'_>,
+    id: DvcHash,
+    (out_dir, relpath): (Option<&str>, &str),
+) -> Result<Option<Vec<u8>>, ProjectError> {
+    if let Some(bytes) = fs::read_within(&cache.object_path(id), limits::RUN_FILE)? {
+        return Ok(Some(bytes));
+    }
+    // The path is from `dvc.lock`, which others can write: nothing outside the project is read.
+    let Some(out_dir) = out_dir.filter(|out_dir| is_safe_path(out_dir) && is_safe_path(relpath)) else {
+        return Ok(None);
+    };
+    let file = Path::new(out_dir).join(relpath);
+    // What is no file of the project's own (a link into a cache that lacks the object) counts as missing.
+    let bytes = root.read(file, limits::RUN_FILE).ok().flatten();
+    // The file may have changed since: only bytes with the MD5 of the version count.
+    Ok(bytes.filter(|bytes| DvcHash::of_bytes(bytes) == id))
 }

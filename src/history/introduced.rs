@@ -4,13 +4,10 @@
 //! run if the selection in `dvc.lock` changed. All of this is derived from `dvc.lock` and DVC's `.dir` objects; if
 //! this clone lacks those objects, only what `dvc.lock` itself says is known.
 
-use std::path::Path;
-
 use sha2::{Digest, Sha256};
 
 use super::RunTrailers;
-use super::index_facts::IndexFacts;
-use crate::dvc::cache::Cache;
+use super::index_facts::{IndexFacts, read_object_of};
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash as ObjectId};
 use crate::formats::json;
@@ -18,10 +15,7 @@ use crate::git::Oid;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, state};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
-use crate::support::beneath::RootDir;
-use crate::support::names::is_safe_path;
 use crate::support::text::to_hex;
-use crate::support::{fs, limits};
 use crate::validate::IgnoredFinding;
 use crate::{history, manifest};
 
@@ -206,25 +200,4 @@ fn read_object(
     relpath: &str,
 ) -> Result<Option<Vec<u8>>, ProjectError> {
     read_object_of(&project.open_cache()?, project.root_files(), id, (out_dir, relpath))
-}
-
-/// The same in a cache and the project's files, for several threads.
-pub(super) fn read_object_of(
-    cache: &Cache,
-    root: RootDir<'_>,
-    id: ObjectId,
-    (out_dir, relpath): (Option<&str>, &str),
-) -> Result<Option<Vec<u8>>, ProjectError> {
-    if let Some(bytes) = fs::read_within(&cache.object_path(id), limits::RUN_FILE)? {
-        return Ok(Some(bytes));
-    }
-    // The path is from `dvc.lock`, which others can write: nothing outside the project is read.
-    let Some(out_dir) = out_dir.filter(|out_dir| is_safe_path(out_dir) && is_safe_path(relpath)) else {
-        return Ok(None);
-    };
-    let file = Path::new(out_dir).join(relpath);
-    // What is no file of the project's own (a link into a cache that lacks the object) counts as missing.
-    let bytes = root.read(file, limits::RUN_FILE).ok().flatten();
-    // The file may have changed since: only bytes with the MD5 of the version count.
-    Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))
 }

@@ -18,6 +18,7 @@ mod history_notes;
 pub mod index_facts;
 pub mod introduced;
 pub mod listed_runs;
+pub mod logged_runs;
 pub mod loss;
 pub mod named_schema;
 pub mod origin;

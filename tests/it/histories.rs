@@ -376,9 +376,12 @@ fn live(engine: &str, dvc: &Path, steps: usize) {
     let other_engine = std::env::var("CAPTURE_HOOK_TEST_ENGINE").ok();
     let engine = other_engine.as_deref().unwrap_or(engine);
     let mut history = History::new(engine, dvc, given("CAPTURE_HOOK_TEST_SEED").unwrap_or(1));
-    for _ in 0..steps {
+    for step in 0..steps {
         history.step();
         history.check();
+        if step % 15 == 0 {
+            history.env.assert_notes_change_nothing("repo");
+        }
     }
     history.all_comes_back();
 }
