@@ -82,7 +82,7 @@ impl Reporter for Ui {
         Box::new(Ui::progress(self, what, total))
     }
 
-    fn start_counting(&self, what: &str, runs: u64) -> Box<dyn Progress> {
-        Box::new(Ui::progress_of_runs(self, what, runs))
+    fn start_counting(&self, what: &str, count: u64, one: &'static str) -> Box<dyn Progress> {
+        Box::new(Ui::progress_of_items(self, what, count, one))
     }
 }

@@ -160,7 +160,7 @@ fn ingest_all(
     if jobs > 1 && jobs >= parallel::processors() {
         requests.iter_mut().for_each(|request| request.options.one_thread = true);
     }
-    let progress = app.ui.progress_of_runs("ingesting", requests.len() as u64);
+    let progress = app.ui.progress_of_items("ingesting", requests.len() as u64, "run");
     ingest_runs(requests, jobs, &progress)
 }
 

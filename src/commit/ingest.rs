@@ -226,7 +226,7 @@ impl IngestWork<'_> {
         let requests: Vec<ingest::IngestRequest> = runs.iter().map(request).collect();
         let progress = match runs {
             [run] => self.reporter.start_progress(&format!("ingesting {}", run.key), None),
-            runs => self.reporter.start_counting("ingesting", runs.len() as u64),
+            runs => self.reporter.start_counting("ingesting", runs.len() as u64, "run"),
         };
         ingest::ingest_runs(&requests, jobs, progress.as_ref()).into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(())
@@ -241,6 +241,7 @@ impl IngestWork<'_> {
             stage: self.stage,
             runs: &runs,
             patience: PATIENCE,
+            count_files: &|count| self.reporter.start_counting("storing", count, "file"),
         })?;
         Ok(outcome.files)
     }

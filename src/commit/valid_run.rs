@@ -53,7 +53,7 @@ pub fn validate_runs(
     let mut options = project::read_validation_options(project)?;
     // With a run for each processor, threads for each run's parts would only wait for each other.
     options.one_thread |= run_dirs.len() >= parallel::processors();
-    let progress = reporter.start_counting("validating", run_dirs.len() as u64);
+    let progress = reporter.start_counting("validating", run_dirs.len() as u64, "run");
     let root = &project.root;
     Ok(parallel::map(run_dirs, |run_dir| {
         let report = validate_dir(root, run_dir, &options, progress.as_ref());

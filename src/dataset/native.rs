@@ -35,6 +35,7 @@ use crate::run::RunKey;
 use crate::support::beneath::RootDir;
 use crate::support::fs::{At, FsError};
 use crate::support::names::is_safe_path;
+use crate::support::progress::{NoProgress, Progress};
 use crate::support::text::to_hex;
 use crate::support::{limits, parallel};
 
@@ -106,6 +107,8 @@ pub struct NativeJob<'a> {
     pub runs: &'a [RunKey],
     /// How long to wait for another DVC.
     pub patience: Duration,
+    /// Begins the progress of storing this many files.
+    pub count_files: &'a dyn Fn(u64) -> Box<dyn Progress>,
 }
 
 /// The dataset after the work.
@@ -206,8 +209,12 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
             file: Path::new(out_dir).join(&file.relpath),
             size: file.size,
         });
-        linker.store_files(project, &stored.collect::<Vec<_>>())?;
+        let stored: Vec<FileToStore> = stored.collect();
+        let progress = (job.count_files)(stored.len() as u64);
+        let objects = linker.store_files(project, &stored, progress.as_ref())?;
+        drop(progress);
         let version = linker.cache().insert_list_bytes(&list)?;
+        objects.sync_names(Some(&linker.cache().file_list_path(version)))?;
         if let Some((old_version, _)) = &old {
             // A thread that panicked has found nothing.
             linker
@@ -405,7 +412,8 @@ fn stage_record(
         }
         let (hash, size) = hash_file(&path)?;
         if out.cache {
-            linker.store_files(RootDir::new(job.root), &[FileToStore { hash, file: out.path.clone().into(), size }])?;
+            let stored = [FileToStore { hash, file: out.path.clone().into(), size }];
+            linker.store_files(RootDir::new(job.root), &stored, &NoProgress)?.sync_names(None)?;
         }
         outs.push(file(&out.path, hash, size));
     }

@@ -1,7 +1,7 @@
 //! Takes files of the project into the cache, many at a time.
 //!
-//! An object gets its name only when its bytes are durable, so that a name never stands for other bytes, and the names are
-//! durable when the work is done. Until then objects are in a directory of their own in the cache, under numbers; what a
+//! An object gets its name only when its bytes are durable, so that a name never stands for other bytes; the names become
+//! durable last. Until then objects are in a directory of their own in the cache, under numbers; what a
 //! killed process leaves there is removed by the next one. DVC passes over such names (`path_to_oid` in
 //! `dvc_objects/db.py`). No object that is there is written again.
 
@@ -19,6 +19,7 @@ use crate::support::beneath::RootDir;
 use crate::support::blocks::read_blocks;
 use crate::support::durable::DurableBatch;
 use crate::support::fs::{At, FsError};
+use crate::support::progress::Progress;
 use crate::support::staging::StagingDir;
 use crate::support::{fs, parallel};
 
@@ -46,9 +47,37 @@ struct NewObject<'a> {
     size: u64,
 }
 
+/// Objects that have their names, which are not durable yet.
+#[must_use]
+#[derive(Default)]
+pub struct StoredObjects {
+    /// The directories of the names; `None` without a new object.
+    new: Option<(DurableBatch, BTreeSet<PathBuf>)>,
+}
+
+impl StoredObjects {
+    /// Makes the names durable, and that of a file list that was put into the same cache meanwhile.
+    pub fn sync_names(self, file_list: Option<&Path>) -> Result<(), FsError> {
+        let list_dir = file_list.and_then(Path::parent).map(Path::to_path_buf);
+        let (durable, mut dirs) = match (self.new, &list_dir) {
+            (Some(new), _) => new,
+            (None, Some(dir)) => (DurableBatch::begin(dir), BTreeSet::new()),
+            (None, None) => return Ok(()),
+        };
+        dirs.extend(list_dir);
+        durable.sync_dirs(&Vec::from_iter(dirs))
+    }
+}
+
 impl Linker {
-    /// Takes files of the project into the cache and ties them to their objects.
-    pub fn store_files(&mut self, files: RootDir<'_>, stored: &[FileToStore]) -> Result<(), FsError> {
+    /// Takes files of the project into the cache and ties them to their objects. The objects are durable when their names
+    /// are. Progress counts the objects that the cache lacked.
+    pub fn store_files(
+        &mut self,
+        files: RootDir<'_>,
+        stored: &[FileToStore],
+        progress: &dyn Progress,
+    ) -> Result<StoredObjects, FsError> {
         // Equal files are one object.
         let objects: BTreeMap<DvcHash, &FileToStore> = stored.iter().map(|file| (file.hash, file)).collect();
         let objects: Vec<&FileToStore> = objects.into_values().collect();
@@ -57,14 +86,22 @@ impl Linker {
         });
         let missing: Vec<Option<&FileToStore>> = missing.into_iter().collect::<Result<_, FsError>>()?;
         let missing: Vec<&FileToStore> = missing.into_iter().flatten().collect();
-        if !missing.is_empty() {
-            self.add_objects(files, &missing)?;
-        }
-        stored.iter().try_for_each(|file| self.tie_file(file.hash, files, &file.file))
+        let added =
+            if missing.is_empty() { StoredObjects::default() } else { self.add_objects(files, &missing, progress)? };
+        stored.iter().try_for_each(|file| self.tie_file(file.hash, files, &file.file))?;
+        Ok(added)
     }
 
-    fn add_objects(&self, files: RootDir<'_>, missing: &[&FileToStore]) -> Result<(), FsError> {
+    fn add_objects(
+        &self,
+        files: RootDir<'_>,
+        missing: &[&FileToStore],
+        progress: &dyn Progress,
+    ) -> Result<StoredObjects, FsError> {
         let cache = self.cache();
+        // Those of a new cache have new names, too.
+        let made = cache.objects_dir().ancestors().take_while(|dir| !dir.is_dir()).filter_map(Path::parent);
+        let made: Vec<PathBuf> = made.map(Path::to_path_buf).collect();
         cache.make_dir(cache.objects_dir())?;
         // In the cache, so that the renames stay on one file system and a shared cache's group is the objects' group.
         let staging = StagingDir::create(cache.objects_dir(), STAGING_KIND)?;
@@ -81,14 +118,21 @@ impl Linker {
             })
             .collect();
         let may_clone = AtomicBool::new(true);
-        parallel::try_each(&new, |new| self.fill_object(new, files, &may_clone))?;
+        parallel::try_each(&new, |new| {
+            self.fill_object(new, files, &may_clone)?;
+            progress.count_item();
+            Ok(())
+        })?;
         let temp_paths: Vec<&Path> = new.iter().map(|new| new.temp_path.as_path()).collect();
         durable.sync_files(&temp_paths, missing.iter().map(|file| file.size).sum())?;
         // Some 256, however many objects.
         let shards: BTreeSet<&Path> = new.iter().filter_map(|new| new.object.parent()).collect();
         shards.iter().try_for_each(|shard| cache.make_dir(shard))?;
         parallel::try_each(&new, |new| std::fs::rename(&new.temp_path, &new.object).at("replace", &new.object))?;
-        durable.sync_dirs(&shards.into_iter().chain([cache.objects_dir()]).collect::<Vec<_>>())
+        let mut dirs: BTreeSet<PathBuf> =
+            shards.into_iter().chain([cache.objects_dir()]).map(Path::to_path_buf).collect();
+        dirs.extend(made);
+        Ok(StoredObjects { new: Some((durable, dirs)) })
     }
 
     /// Makes an object under its temporary name, read-only, not durable yet.
@@ -154,6 +198,7 @@ mod tests {
     use crate::dvc::cache::Cache;
     use crate::dvc::link::hash_file;
     use crate::dvc::settings::LinkType;
+    use crate::support::progress::NoProgress;
 
     #[test]
     fn each_link_type_links_as_dvc_does() {
@@ -171,7 +216,11 @@ mod tests {
             let (hash, size) = hash_file(&a).unwrap();
             assert_eq!((hash, size), (DvcHash::of_bytes(b"text"), 4));
             let files = RootDir::new(dir.path());
-            linker.store_files(files, &[FileToStore { hash, file: "a".into(), size }]).unwrap();
+            linker
+                .store_files(files, &[FileToStore { hash, file: "a".into(), size }], &NoProgress)
+                .unwrap()
+                .sync_names(None)
+                .unwrap();
             let object = linker.cache().object_path(hash);
             let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(&object), 0o444);
@@ -214,7 +263,7 @@ mod tests {
             let known = linker.cache().object_path(stored[0].hash);
             std::fs::create_dir_all(known.parent().unwrap()).unwrap();
             std::fs::write(&known, "known").unwrap();
-            linker.store_files(RootDir::new(dir.path()), &stored).unwrap();
+            linker.store_files(RootDir::new(dir.path()), &stored, &NoProgress).unwrap().sync_names(None).unwrap();
             assert_eq!(std::fs::read(&known).unwrap(), b"known");
             for file in &stored[2..] {
                 assert_eq!(hash_file(&linker.cache().object_path(file.hash)).unwrap().0, file.hash);

@@ -1,4 +1,4 @@
-//! The progress of long work on standard error: a bar of bytes, or a count of runs with their rate and the time left.
+//! The progress of long work on standard error: a bar of bytes, or a count of runs or files with their rate and the time left.
 //!
 //! Nothing appears before half a second of work, and nothing stays on a terminal. Without a terminal a count is a line from
 //! time to time, for logs. What is printed is escaped by the caller.
@@ -93,10 +93,11 @@ pub(super) enum CounterPlace {
     Lines,
 }
 
-/// Counts the runs that are done.
-pub struct RunCounter {
+/// Counts the runs, or files, that are done.
+pub struct ItemCounter {
     what: String,
-    runs: u64,
+    count: u64,
+    one: &'static str,
     place: CounterPlace,
     started: Instant,
     done: AtomicU64,
@@ -110,33 +111,34 @@ struct Drawn {
     bar: Option<indicatif::ProgressBar>,
 }
 
-impl RunCounter {
-    pub(super) fn new(what: String, runs: u64, place: CounterPlace) -> Self {
+impl ItemCounter {
+    pub(super) fn new(what: String, (count, one): (u64, &'static str), place: CounterPlace) -> Self {
         let next = if place == CounterPlace::Terminal { UNSHOWN } else { BETWEEN_LINES / 2 };
         let drawn = Mutex::new(Drawn { next, bar: None });
-        Self { what, runs, place, started: Instant::now(), done: AtomicU64::new(0), drawn }
+        Self { what, count, one, place, started: Instant::now(), done: AtomicU64::new(0), drawn }
     }
 
     fn draw(&self, drawn: &mut Drawn, done: u64, elapsed: Duration) {
-        let words = describe_count(&self.what, done, self.runs, elapsed);
+        let words = describe_count(&self.what, done, (self.count, self.one), elapsed);
         if self.place == CounterPlace::Lines {
             drawn.next = elapsed + BETWEEN_LINES;
             // The end is shown by what follows.
-            if done < self.runs {
+            if done < self.count {
                 print_to_stderr(&words);
             }
             return;
         }
         drawn.next = elapsed + BETWEEN_WORDS;
+        // The words fit beside it on a terminal of 80 columns.
         let bar = drawn
             .bar
-            .get_or_insert_with(|| style_bar(indicatif::ProgressBar::new(self.runs), "[{bar:30}] {wide_msg}", ""));
+            .get_or_insert_with(|| style_bar(indicatif::ProgressBar::new(self.count), "[{bar:16}] {wide_msg}", ""));
         bar.set_message(words);
         bar.set_position(done);
     }
 }
 
-impl Progress for RunCounter {
+impl Progress for ItemCounter {
     fn advance_by(&self, _: u64) {}
 
     fn count_item(&self) {
@@ -153,7 +155,7 @@ impl Progress for RunCounter {
     }
 }
 
-impl Drop for RunCounter {
+impl Drop for ItemCounter {
     fn drop(&mut self) {
         if let Some(bar) = &self.drawn.get_mut().unwrap_or_else(PoisonError::into_inner).bar {
             bar.finish_and_clear();
@@ -162,11 +164,11 @@ impl Drop for RunCounter {
 }
 
 /// How far the work is: `ingesting: 1,200 of 3,000 runs, 400 a second, 5 s left`.
-fn describe_count(what: &str, done: u64, runs: u64, elapsed: Duration) -> String {
-    let so_far = format!("{what}: {} of {}", format_count(done), format_plural(runs, "run"));
+fn describe_count(what: &str, done: u64, (count, one): (u64, &str), elapsed: Duration) -> String {
+    let so_far = format!("{what}: {} of {}", format_count(done), format_plural(count, one));
     // Whole milliseconds are enough, and never zero here.
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-    let left = runs.saturating_sub(done).saturating_mul(millis) / done.max(1);
+    let left = count.saturating_sub(done).saturating_mul(millis) / done.max(1);
     let per_minute = done.saturating_mul(60_000) / millis;
     let rate = match per_minute / 60 {
         0 => format!("{} a minute", format_count(per_minute)),
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_count_says_how_fast_and_how_long() {
-        let words = |done, millis| describe_count("ingesting", done, 3000, Duration::from_millis(millis));
+        let words = |done, millis| describe_count("ingesting", done, (3000, "run"), Duration::from_millis(millis));
         assert_eq!(words(1200, 3000), "ingesting: 1,200 of 3,000 runs, 400 a second, 5 s left");
         assert_eq!(words(3, 60_000), "ingesting: 3 of 3,000 runs, 3 a minute, 16 h 39 min left");
         assert_eq!(words(3000, 9000), "ingesting: 3,000 of 3,000 runs, 333 a second, 0 s left");

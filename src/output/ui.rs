@@ -2,7 +2,7 @@
 //!
 //! Results go to stdout, progress and diagnostics to stderr. A closed pipe is not an error. Colour follows `--color`,
 //! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar appears on a terminal once the work has
-//! taken half a second; without a terminal, long work on many runs prints a line from time to time.
+//! taken half a second; without a terminal, long work on many runs or files prints a line from time to time.
 //!
 //! All text is escaped here (`support::visible`), not by the callers, because any of it can come from a repository.
 //! Only two kinds of bytes are printed as they are: values for scripts if standard output is no terminal, and
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::output::lines::print_to_stderr;
-use crate::output::progress::{CounterPlace, ProgressBar, RunCounter};
+use crate::output::progress::{CounterPlace, ItemCounter, ProgressBar};
 use crate::output::text::StyledText;
 use crate::support::visible::{escape_control, escape_control_json, escape_control_lines};
 
@@ -187,16 +187,17 @@ impl Ui {
         ProgressBar::new(escape_control(what), total, shown)
     }
 
-    /// Makes the progress of work on this many runs: a bar on a terminal, else a line from time to time.
+    /// Makes the progress of work on this many runs or files: a bar on a terminal, else a line from time to time. `one` is the
+    /// noun of a single one.
     #[must_use]
-    pub fn progress_of_runs(&self, what: &str, runs: u64) -> RunCounter {
+    pub fn progress_of_items(&self, what: &str, count: u64, one: &'static str) -> ItemCounter {
         let place = match std::io::stderr().is_terminal() {
             // Standard error has nothing but errors then.
             _ if self.options.quiet || self.options.json => CounterPlace::Nowhere,
             true => CounterPlace::Terminal,
             false => CounterPlace::Lines,
         };
-        RunCounter::new(escape_control(what), runs, place)
+        ItemCounter::new(escape_control(what), (count, one), place)
     }
 }
 

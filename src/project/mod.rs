@@ -81,8 +81,8 @@ pub trait Reporter: Sync {
     fn relay_line(&self, line: &str);
     /// A progress bar over `total` bytes.
     fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
-    /// The progress of work on this many runs. Default: nothing.
-    fn start_counting(&self, _what: &str, _runs: u64) -> Box<dyn Progress> {
+    /// The progress of work on this many runs or files; `one` is the noun of a single one. Default: nothing.
+    fn start_counting(&self, _what: &str, _count: u64, _one: &'static str) -> Box<dyn Progress> {
         Box::new(NoProgress)
     }
 }

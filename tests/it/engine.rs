@@ -89,6 +89,7 @@ impl Pair {
             stage: &stage,
             runs: std::slice::from_ref(&key),
             patience: Duration::from_secs(5),
+            count_files: &|_| Box::new(NoProgress),
         };
         version_runs(&work).unwrap();
         self.same();
