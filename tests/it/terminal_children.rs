@@ -12,7 +12,7 @@ use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command};
 const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase";
 
 /// Runs a program on a terminal of its own; `answer` is typed each time the screen shows `question`.
-fn on_terminal(env: &TestEnv, program: &str, args: &[&str], question: &str, answer: &str) -> CommandOutput {
+pub fn on_terminal(env: &TestEnv, program: &str, args: &[&str], question: &str, answer: &str) -> CommandOutput {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/on_terminal.py");
     let mut command = env.command("python3", "repo");
     command.arg(script).args(["120", question, answer, program]).args(args);
