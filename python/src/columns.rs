@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{ListBuilder, StringBuilder};
-use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray,
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, RecordBatch, RecordBatchOptions, StringArray,
+    StringBuilder, TimestampMicrosecondArray,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
 use capture_hook::load::{RunColumn, RunValues};
 
 /// Makes a table of these columns, which have `rows` values each.
@@ -36,8 +36,11 @@ fn array_of_values(values: RunValues) -> ArrayRef {
         RunValues::Texts(values) => Arc::new(StringArray::from(values)),
         RunValues::Times(values) => Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")),
         RunValues::TextLists(lists) => {
-            let mut builder =
-                ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false));
+            let mut builder = ListBuilder::new(StringBuilder::new()).with_field(Field::new(
+                "item",
+                arrow::datatypes::DataType::Utf8,
+                false,
+            ));
             for list in lists {
                 list.iter().for_each(|text| builder.values().append_value(text));
                 builder.append(true);

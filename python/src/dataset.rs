@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::ffi::FFI_ArrowSchema;
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow::ffi::FFI_ArrowSchema;
+use arrow::ffi_stream::FFI_ArrowArrayStream;
 use capture_hook::columnar::{RunTable, TableReader, TextLayout};
 use capture_hook::load::{LoadContext, LoadError, LoadedVersion};
 use capture_hook::run::RunKey;

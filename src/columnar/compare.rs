@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::FieldRef;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::FieldRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::run::strict::push_strict;

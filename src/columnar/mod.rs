@@ -12,7 +12,6 @@ use crate::error::ExitKind::{CheckFailed, Io};
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 
-mod cast;
 mod chunk;
 mod compare;
 mod compress;

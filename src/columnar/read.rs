@@ -4,16 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::DataType;
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::file::statistics::Statistics;
 
 use crate::columnar::ColumnarError;
-use crate::columnar::cast::cast_column;
 use crate::columnar::file::ParquetFile;
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics, SUCCESS};
 use crate::columnar::metrics_rows::count_steps;
@@ -210,12 +208,12 @@ struct BatchColumns<'a> {
 
 impl BatchColumns<'_> {
     /// Returns a column, cast to this type: recorders' own exports can have a narrower one.
-    fn typed_column(&self, name: &str, expected: &DataType) -> Result<ArrayRef, ColumnarError> {
+    fn typed_column(&self, name: &str, expected: &DataType) -> Result<arrow::array::ArrayRef, ColumnarError> {
         let column = self
             .batch
             .column_by_name(name)
             .ok_or_else(|| unreadable_file(self.path, format!("there is no column `{name}`")))?;
-        cast_column(column, expected).map_err(|e| unreadable_file(self.path, format!("column `{name}`: {e}")))
+        cast(column, expected).map_err(|e| unreadable_file(self.path, format!("column `{name}`: {e}")))
     }
 
     fn int_column(&self, name: &str) -> Result<Vec<i64>, ColumnarError> {

@@ -7,16 +7,15 @@ use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StringArray, new_null_array};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchReader, StringArray, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, SchemaRef};
+use arrow::error::ArrowError;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::columnar::ColumnarError;
-use crate::columnar::cast::cast_column;
 use crate::columnar::file::ParquetFile;
 use crate::columnar::file_parts::FileParts;
 use crate::columnar::table_files::{EXPERIMENT_COLUMN, PlannedFile, RUN_ID_COLUMN, RunTable, TableError, TextLayout};
@@ -161,7 +160,7 @@ pub fn read_numbers(table: &Arc<RunTable>, column: &str) -> Result<Vec<Option<f6
     let mut reader = TableReader::new(table, TextLayout::Plain, Box::new(|| false));
     while let Some(batches) = reader.next_rows() {
         let batch = batches?;
-        let values = batch.column_by_name(column).and_then(|values| cast_column(values, &DataType::Float64).ok());
+        let values = batch.column_by_name(column).and_then(|values| cast(values, &DataType::Float64).ok());
         numbers.extend(values.iter().flat_map(|values| values.as_primitive::<Float64Type>().iter()));
     }
     Ok(numbers)
@@ -333,13 +332,13 @@ fn fit_batch(planned: &PlannedFile, batch: &RecordBatch, schema: &SchemaRef) -> 
                 RUN_ID_COLUMN => planned.file.run.run_id(),
                 _ => return Ok(new_null_array(field.data_type(), rows)),
             };
-            let names: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, rows)));
-            return cast_column(&names, field.data_type());
+            let names = StringArray::from_iter_values(std::iter::repeat_n(name, rows));
+            return cast(&names, field.data_type());
         };
-        cast_column(column, field.data_type())
+        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
     });
     let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 

@@ -1,9 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow_array::types::Int32Type;
-use arrow_array::{BooleanArray, Float64Array, Int64Array, ListArray};
-use arrow_schema::{Field, Schema};
+use arrow::array::{BooleanArray, Float64Array, Int64Array, ListArray};
+use arrow::datatypes::{Field, Int32Type, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -50,7 +49,7 @@ fn read_all(table: &Arc<RunTable>, texts: TextLayout) -> Result<Vec<RecordBatch>
 
 fn column_of(batches: &[RecordBatch], name: &str) -> Vec<Option<i64>> {
     let values = |batch: &RecordBatch| {
-        batch.column_by_name(name).unwrap().as_primitive::<arrow_array::types::Int64Type>().iter().collect::<Vec<_>>()
+        batch.column_by_name(name).unwrap().as_primitive::<arrow::datatypes::Int64Type>().iter().collect::<Vec<_>>()
     };
     batches.iter().flat_map(values).collect()
 }
