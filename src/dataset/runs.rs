@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::run::RunKey;
 use crate::support::names;
-use crate::support::names::RefusedName;
+use crate::support::names::{RefusedName, SafePaths};
 
 /// What of a data version no checkout takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,8 @@ pub fn entries_of_no_run(file_list: &FileList) -> impl Iterator<Item = &FileEntr
 /// The list without what no checkout takes, and that. A run is refused as a whole.
 #[must_use]
 pub fn split_refused(file_list: FileList) -> (FileList, Vec<RefusedPath>) {
-    if file_list.entries().iter().all(FileEntry::is_safe) {
+    let mut paths = SafePaths::default();
+    if file_list.entries().iter().all(|entry| paths.is_safe(&entry.relpath)) {
         return (file_list, Vec::new());
     }
     let (mut safe_entries, mut refused) = (Vec::with_capacity(file_list.len()), Vec::new());

@@ -296,3 +296,102 @@ impl<'p> CommitReader<'p> {
         Ok(commit)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::git::{REF_PREFIXES, Repo};
+    use crate::history::tags::VERSION_TAG_PREFIX;
+    use crate::run::tag_names::TAG_PREFIX;
+    use crate::support::env::Env;
+
+    #[expect(clippy::disallowed_methods, reason = "the test's own git")]
+    fn git(dir: &Path, args: &[&str]) -> String {
+        let identity = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"];
+        let output = Command::new("git").args(identity).args(args).current_dir(dir).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Commits, and refs of every kind to them and to other objects.
+    fn make_repository(dir: &Path) {
+        git(dir, &["init", "-q"]);
+        for number in 0..6 {
+            git(dir, &["commit", "-q", "--allow-empty", "-m", &format!("{number}")]);
+        }
+        git(dir, &["checkout", "-q", "-b", "side", "main~3"]);
+        git(dir, &["commit", "-q", "--allow-empty", "-m", "side"]);
+        git(dir, &["checkout", "-q", "--detach"]);
+        for name in ["of-a-tag-alone", "of-an-annotated-tag"] {
+            git(dir, &["commit", "-q", "--allow-empty", "-m", name]);
+            git(dir, &["tag", "-a", "-m", name, &format!("annotated-{name}")]);
+            git(dir, &["tag", &format!("light-{name}")]);
+            git(dir, &["reset", "-q", "--hard", "side"]);
+        }
+        git(dir, &["checkout", "-q", "main"]);
+        git(dir, &["tag", "-a", "-m", "Run\n\nCapture-Run: e/r", "capture/e/r", "main~1"]);
+        git(dir, &["tag", "capture/e/light", "main~2"]);
+        git(dir, &["tag", "-a", "-m", "of a tag", "capture/e/nested", "capture/e/r"]);
+        git(dir, &["tag", "-a", "-m", "of a tree", "capture/e/tree", "main^{tree}"]);
+        git(dir, &["tag", "captures/0123456789ab", "main^{tree}"]);
+        git(dir, &["tag", "-a", "-m", "All", "captures/cdef01234567", "main"]);
+        git(dir, &["update-ref", "refs/remotes/origin/main", "main~4"]);
+        git(dir, &["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+        git(dir, &["symbolic-ref", "refs/remotes/gone/HEAD", "refs/remotes/gone/main"]);
+        // A ref to an object that is gone.
+        let lost = format!("{}\n", "1".repeat(40));
+        crate::support::fs::write_new(&dir.join(".git/refs/heads/lost"), lost.as_bytes()).unwrap();
+        crate::support::fs::write_new(&dir.join(".git/refs/tags/lost"), lost.as_bytes()).unwrap();
+    }
+
+    fn project(dir: &Path) -> Project {
+        let env = Env::from_vars([("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nonexistent")]);
+        Project::at(Repo::open(dir, &env).unwrap(), dir.to_path_buf(), &env)
+    }
+
+    /// What a reader finds is what git's own look at each ref finds.
+    fn check(dir: &Path) {
+        let project = project(dir);
+        let repo = &project.repo;
+        let reader = CommitReader::with_notes(&project);
+        let refs = repo.list_refs(&REF_PREFIXES).unwrap();
+        let tips = reader.find_tips(&refs).unwrap();
+        let reached: BTreeSet<Oid> = reader.walk(&tips).unwrap().into_iter().collect();
+        let all_tips = repo.ref_tips().unwrap();
+        let plain = CommitReader::new(&project);
+        assert_eq!(reached, plain.walk(&all_tips).unwrap().into_iter().collect());
+        assert_eq!(reached.len(), 9);
+        for prefix in [TAG_PREFIX, VERSION_TAG_PREFIX] {
+            let own = reader.read_own_tags(&refs, prefix).unwrap();
+            assert_eq!(own, repo.find_tags(prefix).unwrap());
+            assert_eq!(own, plain.read_own_tags(&refs, prefix).unwrap());
+            assert!(own.len() >= 2);
+        }
+        // As for a commit whose history is read.
+        for id in &reached {
+            reader.lockfile_of(id).unwrap();
+        }
+        reader.into_notes().unwrap();
+    }
+
+    #[test]
+    fn refs_of_every_kind_lead_where_git_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        make_repository(dir.path());
+        // Loose, then with notes of that, then packed, then half of them loose again.
+        check(dir.path());
+        check(dir.path());
+        git(dir.path(), &["pack-refs", "--all"]);
+        check(dir.path());
+        git(dir.path(), &["tag", "-f", "capture/e/light", "main"]);
+        git(dir.path(), &["tag", "-f", "-a", "-m", "Other", "capture/e/r", "main"]);
+        check(dir.path());
+        crate::support::fs::remove_all(&dir.path().join(".git/capture-hook")).unwrap();
+        check(dir.path());
+    }
+}

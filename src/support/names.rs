@@ -114,6 +114,30 @@ pub fn is_safe_path(path: &str) -> bool {
     find_refused(path).is_none()
 }
 
+/// Judges one path after the other, as [`is_safe_path`] does; a directory that several of them share is judged once.
+#[derive(Debug, Default)]
+pub struct SafePaths<'a> {
+    /// The directory of the last path that was safe.
+    dir: Option<&'a str>,
+}
+
+impl<'a> SafePaths<'a> {
+    /// Whether a path is safe.
+    pub fn is_safe(&mut self, path: &'a str) -> bool {
+        let dir_and_name = path.rsplit_once('/');
+        if let Some((dir, name)) = dir_and_name
+            && self.dir == Some(dir)
+        {
+            return find_fault_here(name).is_none() && !is_program(path);
+        }
+        let is_safe = is_safe_path(path);
+        if is_safe {
+            self.dir = dir_and_name.map(|(dir, _)| dir);
+        }
+        is_safe
+    }
+}
+
 /// Whether some file system treats two names as one.
 #[must_use]
 pub fn is_same_name(a: &str, b: &str) -> bool {
@@ -241,6 +265,14 @@ mod tests {
             "x/Scripts/DVC.exe",
         ] {
             assert!(find_refused(bad).is_some(), "{bad}");
+            // The same whatever was judged before.
+            for before in ["x/a", "a/b", "lib/python3.11/site-packages/y", "x/bin/x", "a"] {
+                let mut paths = SafePaths::default();
+                assert_eq!(paths.is_safe(before), is_safe_path(before));
+                assert!(!paths.is_safe(bad), "{bad} after {before}");
+                assert!(paths.is_safe("x/bin/b.txt"), "after {bad}");
+                assert!(!paths.is_safe("x/bin/dvc"), "after {bad}");
+            }
         }
     }
 
