@@ -22,6 +22,8 @@ TEXT
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$1" >&2; exit 1; }
+# Beside that of the developer, whose builds it would otherwise make old.
+build=$PWD/target/release-build
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -1)
 
 tools() {
@@ -38,7 +40,7 @@ tools() {
 check_version() {
     local tag
     tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
-    [[ -z $tag ]] && return
+    [[ -n $tag ]] || return 0
     [[ $tag == "v$version" ]] || die "the tag is $tag, but Cargo.toml says $version"
     [[ -n $(release_notes) ]] || die "CHANGELOG.md has no section for $version"
 }
@@ -54,7 +56,7 @@ make_source() {
     # Built from its archive by `check`: cargo would build it anew, with all that it depends on.
     cargo package --locked --quiet --no-verify --allow-dirty --package capture-hook
     cp "target/package/capture-hook-$version.crate" dist/
-    maturin sdist --quiet --manifest-path python/Cargo.toml --out dist
+    maturin sdist --manifest-path python/Cargo.toml --out dist
     cargo metadata --locked --format-version 1 | python3 -c "$SBOM" Cargo.lock >dist/capture-hook.cyclonedx.json
     release_notes >dist/NOTES.md
 }
@@ -98,8 +100,9 @@ print()
 '
 
 build_target() { # TARGET
-    local target=$1 program=target/$1/release/capture-hook arguments="--target $1"
+    local target=$1 program=$build/$1/release/capture-hook arguments="--target $1"
     tools
+    export CARGO_TARGET_DIR=$build
     case $target in
     *-linux-gnu)
         cargo zigbuild --locked --release --target "$target.2.17" --package capture-hook --bin capture-hook
@@ -117,13 +120,13 @@ build_target() { # TARGET
 
 # The wheel around this program, in dist/.
 wheel_with() { # PROGRAM ARGUMENTS-OF-MATURIN
-    local program=$PWD/$1
-    [[ $1 == /* ]] && program=$1
+    local program=$1
     mkdir -p dist target/release-wheels
     rm -f target/release-wheels/*
     (
         cd python
-        MATURIN_PEP517_ARGS=$2 CAPTURE_HOOK_COMMAND=$program python3 -c '
+        # The build of the program has most of what the module needs.
+        CARGO_TARGET_DIR=$build MATURIN_PEP517_ARGS=$2 CAPTURE_HOOK_COMMAND=$program python3 -c '
 import sys
 sys.path.insert(0, ".")
 import build_backend
@@ -223,16 +226,16 @@ check() {
     check_version
     rm -rf dist
     make_source
-    local dir=target/release-crate
-    rm -rf "$dir"
-    mkdir -p "$dir"
+    # Outside of this workspace, as on the machine of whoever fetches it.
+    local dir
+    dir=$(mktemp -d)
     tar -C "$dir" -xzf "dist/capture-hook-$version.crate"
-    # A target directory that stays: what it depends on is built once.
     cargo build --locked --release --manifest-path "$dir/capture-hook-$version/Cargo.toml" \
-        --target-dir target/release-build --bin capture-hook
-    say "the crate builds from its archive: $(target/release-build/release/capture-hook --version)"
-    wheel_with target/release-build/release/capture-hook ''
-    archive_program target/release-build/release/capture-hook "$(rustc -vV | sed -n 's/^host: //p')"
+        --target-dir "$build" --bin capture-hook
+    rm -rf "$dir"
+    say "the crate builds from its archive: $("$build/release/capture-hook" --version)"
+    wheel_with "$build/release/capture-hook" ''
+    archive_program "$build/release/capture-hook" "$(rustc -vV | sed -n 's/^host: //p')"
     try_wheel dist/*.whl
     write_sums
     (cd dist && ls -l)
@@ -240,7 +243,7 @@ check() {
 
 case ${1:-} in
 --check) check ;;
---source) check_version && make_source ;;
+--source) check_version; make_source ;;
 --build) [[ $# == 2 ]] || { usage >&2; exit 2; }; build_target "$2" ;;
 --try) [[ $# == 2 ]] || { usage >&2; exit 2; }; try_wheel "$2" ;;
 --sums) write_sums ;;
