@@ -200,7 +200,8 @@ try_wheel() { # WHEEL
     begun=$(date +%s)
     stranger ./install.sh --wheel "$wheel" --demo
     seconds=$(($(date +%s) - begun))
-    say "From nothing to the end of the demo: $seconds s; on disk: $(du -sh "$place/home" | cut -f1)"
+    say "From nothing to the end of the demo: $seconds s ($(uptime | sed 's/.*load/load/'))"
+    say "Fetched for it: DVC with all that it needs, and uv to install it; $(du -sh "$place/home" | cut -f1) on disk"
     [[ $("$place/home/.local/bin/capture-hook" --version) == "capture-hook $version" ]] || die 'the program has another version'
     stranger ./install.sh --uninstall
     left=$(cd "$place/home" && find . -mindepth 1)
