@@ -118,7 +118,7 @@ impl Linker {
             })
             .collect();
         let may_clone = AtomicBool::new(true);
-        parallel::try_each(&new, |new| {
+        parallel::try_each_with(durable.writers(), &new, |new| {
             self.fill_object(new, files, &may_clone)?;
             progress.count_item();
             Ok(())
@@ -128,7 +128,9 @@ impl Linker {
         // Some 256, however many objects.
         let shards: BTreeSet<&Path> = new.iter().filter_map(|new| new.object.parent()).collect();
         shards.iter().try_for_each(|shard| cache.make_dir(shard))?;
-        parallel::try_each(&new, |new| std::fs::rename(&new.temp_path, &new.object).at("replace", &new.object))?;
+        parallel::try_each_with(durable.writers(), &new, |new| {
+            std::fs::rename(&new.temp_path, &new.object).at("replace", &new.object)
+        })?;
         let mut dirs: BTreeSet<PathBuf> =
             shards.into_iter().chain([cache.objects_dir()]).map(Path::to_path_buf).collect();
         dirs.extend(made);

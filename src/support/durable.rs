@@ -47,6 +47,12 @@ impl DurableBatch {
         Self { whole: File::open(dir).ok().filter(syncs_as_a_whole) }
     }
 
+    /// How many threads are to write the files: on a network, one for each processor would only wait.
+    #[must_use]
+    pub fn writers(&self) -> usize {
+        if self.whole.is_some() { parallel::processors() } else { parallel::WAITING_THREADS }
+    }
+
     /// Makes the content of these files durable, `bytes` in all.
     pub fn sync_files<P: AsRef<Path> + Sync>(&self, files: &[P], bytes: u64) -> Result<SyncedBy, FsError> {
         if self.sync_whole(files.len(), bytes) {

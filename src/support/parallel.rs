@@ -5,6 +5,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Threads for work that waits: a disk makes what several of them wait for durable in one go.
+pub const WAITING_THREADS: usize = 16;
+
 /// Returns what `work` makes of each item, in the items' order.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     map_in_threads(processors(), items, work)
@@ -27,17 +30,11 @@ pub fn map_with<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T)
 /// Does work that waits for the disk on each item; returns the first error, in the items' order. After an error, no further
 /// item is begun.
 pub fn try_each_waiting<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    // A disk makes what several threads wait for durable in one go.
-    const THREADS: usize = 16;
-    try_each_in_threads(THREADS, items, work)
+    try_each_with(WAITING_THREADS, items, work)
 }
 
-/// The same for work of the processor.
-pub fn try_each<T: Sync, E: Send>(items: &[T], work: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    try_each_in_threads(processors(), items, work)
-}
-
-fn try_each_in_threads<T: Sync, E: Send>(
+/// The same, with so many threads.
+pub fn try_each_with<T: Sync, E: Send>(
     threads: usize,
     items: &[T],
     work: impl Fn(&T) -> Result<(), E> + Sync,

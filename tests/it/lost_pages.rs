@@ -115,7 +115,7 @@ fn nothing_reported_is_lost(runs: usize) {
 
 /// E14: After a publish of many runs has ended, a loss of power takes nothing of it.
 #[test]
-fn nothing_that_many_runs_brought_is_lost_with_the_power() {
+fn nothing_of_many_runs_is_lost_with_the_power() {
     // Enough for one sync of the file system.
     nothing_reported_is_lost(12);
 }
