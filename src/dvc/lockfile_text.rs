@@ -89,9 +89,14 @@ fn format_leaf(value: &ParamsValue) -> Option<String> {
 
 /// A text as DVC writes it: plain if YAML 1.2 reads a plain scalar as this text.
 fn format_text(text: &str) -> String {
-    let inside = |c: char| c.is_ascii_alphanumeric() || " _./+=@%-".contains(c);
-    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || "_./".contains(c));
-    let plain = text.chars().all(inside) && ends(text.chars().next()) && text.ends_with(|c: char| c != ' ');
+    // In a block, only `: ` and ` #` have a meaning after the first character; letters of any script are printed as they are.
+    let inside = |c: char| c.is_alphanumeric() || (' '..='~').contains(&c);
+    let is_first = |c: char| c.is_alphanumeric() || "_./".contains(c);
+    let plain = text.chars().all(inside)
+        && text.starts_with(is_first)
+        && !text.ends_with([' ', ':'])
+        && !text.starts_with("...")
+        && ![": ", " #"].iter().any(|mark| text.contains(mark));
     match ParamsValue::from_plain(text) {
         Some(ParamsValue::Str(_)) if plain => text.to_owned(),
         _ => yaml_scalar::render_scalar(text, QuoteStyle::Single),
@@ -130,6 +135,17 @@ mod tests {
         let lockfile = Lockfile::parse(LOCKFILE.as_bytes()).unwrap();
         for stage in &lockfile.stages {
             assert_eq!(write_stage(&stage.name, &stage.to_value()).unwrap(), LOCKFILE[stage.span.clone()]);
+        }
+    }
+
+    /// What DVC 3.50 and 3.67 write for these texts.
+    #[test]
+    fn a_text_is_written_as_dvc_writes_it() {
+        for text in ["results/<experiment>/<run_id>", "a/b,[c]{d}!&*|'\"%@`r", "a:b#c", "é/b", "./$x y (z)"] {
+            assert_eq!(format_text(text), text);
+        }
+        for text in ["0042", "1e5", "a: b", "a #b", "a:", "a ", "#a", "[a", "*a", "- a", "<<", "...", ""] {
+            assert_eq!(format_text(text), format!("'{text}'"));
         }
     }
 
