@@ -199,6 +199,10 @@ impl SyncJob<'_> {
         let check_out = |to: &FileList| check_out_files(&self.dvc, &self.dataset_record.out_dir, &from, to, max_files);
         // Tried before anything is measured: usually the cache has every object.
         let done = check_out(&to)?;
+        if to.is_empty() {
+            // A dataset without runs is an empty directory: if it does not exist, DVC finds it deleted.
+            self.project.root_files().create_dir_all(&self.dataset_record.out_dir)?;
+        }
         if done.missing.is_empty() {
             return Ok(outcome_of_checkout(done));
         }
