@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use super::{ALLOW_LOSS, CommitRefused, ValidRun, removal_note};
+use super::{ALLOW_LOSS, CommitRefused, ValidRun};
 use crate::dataset::diff::RunDiff;
 use crate::dataset::runs::RefusedPath;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::{GitError, GitOperation};
 use crate::history::{loss, rebuilt};
+use crate::project::removal_note::RemovalNote;
 use crate::project::{self, DatasetRecord, GitTree, Project};
 use crate::run::RunKey;
 
@@ -28,7 +29,7 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     if (loss.runs.is_empty() && loss.unknown.is_empty()) || loss_is_intended(project)? {
         return Ok(());
     }
-    if merge_heads.is_empty() && is_removal(project)? {
+    if loss.unknown.is_empty() && is_decided(project, &loss.runs)? {
         return Ok(());
     }
     project::require_checked_out(project)?;
@@ -48,12 +49,12 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     })
 }
 
-/// Whether `capture-hook remove` makes this commit.
-fn is_removal(project: &Project) -> Result<bool, CommitRefused> {
+/// Whether `capture-hook remove` or `resolve` decided that these runs leave by this commit.
+fn is_decided(project: &Project, lost: &BTreeSet<RunKey>) -> Result<bool, CommitRefused> {
     let Some(head) = project.repo.head()? else { return Ok(false) };
     let (old, new) = (project.data_version_at(&head)?, project.dataset_record(&GitTree::Index)?);
     let Some((old, new)) = old.zip(new) else { return Ok(false) };
-    Ok(removal_note::read_removal_reason(project, old, new.version)?.is_some())
+    Ok(RemovalNote::read_of(project, old, new.version)?.is_some_and(|note| lost.is_subset(&note.runs)))
 }
 
 /// Whether `dvc.lock` was in conflict, which `git checkout -m` restores.

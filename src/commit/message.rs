@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::removal_note;
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
 use crate::history;
@@ -11,6 +10,7 @@ use crate::history::removed::{RemovedTrailers, removed_trailer_lines};
 use crate::history::run_records::{RunRecords, read_run_records};
 use crate::history::trailers::{MOST_NAMED, ParsedTrailers};
 use crate::history::{AllRunsTrailer, RunTrailers, introduced};
+use crate::project::removal_note::RemovalNote;
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
 use crate::run::RunKey;
 
@@ -102,18 +102,22 @@ fn build_removed_lines(
         return Ok(Vec::new());
     }
     let head = project.repo.head()?;
+    let (mut named, mut reason) = (BTreeSet::new(), None);
     if let Some(old) = head.map(|head| project.data_version_at(&head)).transpose()?.flatten()
-        && let Some(reason) = removal_note::read_removal_reason(project, old, staged.version)?
+        && let Some(note) = RemovalNote::read_of(project, old, staged.version)?
     {
-        return Ok(removed_trailer_lines(&removed, Some(reason.as_str()).filter(|reason| !reason.is_empty())));
+        named.extend(removed.intersection(&note.runs).cloned());
+        reason = Some(note.reason).filter(|reason| !reason.is_empty());
     }
     for trailers in messages.map(RemovedTrailers::parse) {
-        let named = trailers.find_named(&removed);
-        if !named.is_empty() {
-            return Ok(removed_trailer_lines(&named, trailers.reason.as_deref()));
+        let in_message = trailers.find_named(&removed);
+        if !in_message.is_empty() {
+            named.extend(in_message);
+            // What is replayed keeps its reason, also if its conflict was resolved by hand.
+            reason = reason.or(trailers.reason);
         }
     }
-    Ok(Vec::new())
+    Ok(removed_trailer_lines(&named, reason.as_deref()))
 }
 
 /// The lines for these runs, with what earlier messages know and this clone has no data for.

@@ -16,7 +16,6 @@ pub mod message;
 mod metrics;
 pub mod publish;
 pub mod refused;
-mod removal_note;
 pub mod remove;
 pub mod resolve;
 mod schemas;

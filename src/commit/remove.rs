@@ -6,20 +6,22 @@
 use std::collections::BTreeSet;
 
 use super::publish::commit_paths;
-use super::removal_note::{RemovalNote, with_note};
 use super::{CommitTransaction, follow, ingest_work::PATIENCE, metrics, publish, staging};
 use crate::dataset::edit_runs::{RunEdit, edit_runs};
 use crate::dataset::metrics_files;
 use crate::dataset::runs::find_run_of_dir;
+use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::lockfile;
+use crate::dvc::lockfile::{self, Lockfile};
 use crate::error::ExitKind::Setup;
 use crate::error::{Error, Explain, Explanation};
+use crate::git::Oid;
 use crate::history::committed::CommittedRun;
 use crate::history::rebuilt;
 use crate::project::dir::ProjectDir;
 use crate::project::mutex::RepoMutex;
+use crate::project::removal_note::{RemovalNote, WrittenNote};
 use crate::project::select::NO_SELECTION;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, workspace};
 use crate::run::RunKey;
@@ -109,22 +111,41 @@ pub fn files_to_restore(project: &Project, run: &CommittedRun) -> Result<Vec<Fil
     Ok(entries)
 }
 
-/// HEAD's dataset, if index and working tree agree with it.
+/// HEAD's dataset, if index and working tree agree with it. What a killed `remove` or `restore` left half done is no
+/// difference: the same command finishes it.
 pub fn find_clean_dataset(project: &Project) -> Result<DatasetRecord, Error> {
+    Ok(find_dataset(project)?.record)
+}
+
+/// HEAD's dataset.
+struct HeadDataset {
+    commit: Oid,
+    record: DatasetRecord,
+    /// The data version of a change that was killed and is half done: no other can be made now.
+    half_done: Option<DataVersion>,
+}
+
+fn find_dataset(project: &Project) -> Result<HeadDataset, Error> {
     publish::refuse_during_operation(project)?;
     let head = project.repo.head()?.ok_or(RemoveError::NoDataset)?;
-    let record = project.dataset_record(&GitTree::Commit(head))?.ok_or(RemoveError::NoDataset)?;
+    let record = project.dataset_record(&GitTree::Commit(head.clone()))?.ok_or(RemoveError::NoDataset)?;
+    let note = RemovalNote::read_over(project, &record)?;
+    let mut half_done = None;
     for tree in [GitTree::Index, GitTree::WorkTree] {
-        if project.dataset_record(&tree)?.as_ref() != Some(&record) {
-            return Err(RemoveError::Uncommitted { file: lockfile::FILE.into() }.into());
-        }
         let state = project.dataset_state(&tree)?;
-        if !state.is_ingested() {
-            let file = ProjectDir::find(&project.root)?.params_file()?;
+        let is_recorded = state.record.as_ref() == Some(&record);
+        if is_recorded && state.is_ingested() {
+            continue;
+        }
+        let new = note.as_ref().filter(|note| note.explains(&state, &record)).map(|note| note.new);
+        if new.is_none() {
+            let params = ProjectDir::find(&project.root)?.params_file()?;
+            let file = if is_recorded { params } else { lockfile::FILE.into() };
             return Err(RemoveError::Uncommitted { file }.into());
         }
+        half_done = new;
     }
-    Ok(record)
+    Ok(HeadDataset { commit: head, record, half_done })
 }
 
 /// Commits the dataset with other runs; the workspace follows.
@@ -137,70 +158,91 @@ pub fn change_runs(
     let params = project_dir.params_file()?;
     staging::check_committable(project, &[lockfile::FILE, &params])?;
     project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
-    let old = find_clean_dataset(project)?;
-    rebuilt::ensure_file_list(project, &project.dvc()?, old.version)?;
-    check_runs(project, &old, &change)?;
-    let is_removal = change.files.is_empty();
-    let selected = old.run_dir.as_deref().and_then(|run_dir| find_run_of_dir(run_dir, change.runs));
-    let clears_selection = is_removal && selected.is_some();
-    let head = project.repo.head().map_err(ProjectError::from)?;
+    let head = find_dataset(project)?;
+    rebuilt::ensure_file_list(project, &project.dvc()?, head.record.version)?;
+    check_runs(project, &head.record, &change)?;
     let mutex = RepoMutex::acquire(&project.state_dir())?;
     let mut transaction = CommitTransaction::new(project);
     transaction.keep_file(&params)?;
     transaction.keep_file(lockfile::FILE)?;
     transaction.keep_metrics_files()?;
-    let staged = stage_change(project, &project_dir, &old, &change, clears_selection, &mut transaction, reporter);
-    let outcome = staged.and_then(|(record, paths)| {
+    let staged = stage_change(project, &head, &change, &mut transaction, reporter);
+    let outcome = staged.and_then(|staged| {
         // The hooks that `git commit` calls may need it.
         drop(mutex);
-        let note = is_removal.then(|| RemovalNote { old: old.version, new: record.version, reason: change.reason });
         let subject = change.message.map_or_else(|| describe_change(&change), str::to_owned);
-        let committed = with_note(project, note.as_ref(), || commit_paths(project, &paths, &subject, reporter));
-        committed.map(|_| RunChangeOutcome { record, selection_cleared: clears_selection })
+        commit_paths(project, &staged.paths, &subject, reporter)?;
+        Ok(RunChangeOutcome { record: staged.record, selection_cleared: staged.selection_cleared })
     });
     // A commit that is made stays, whatever failed after it.
-    if outcome.is_err() && project.repo.head().is_ok_and(|now| now == head) {
+    if outcome.is_err() && project.repo.head().is_ok_and(|now| now.as_ref() == Some(&head.commit)) {
         let _alone = RepoMutex::acquire(&project.state_dir()).ok();
         transaction.roll_back(&mut project.repo, reporter);
     } else {
         transaction.finish();
         // A workspace that does not hold the data, as in a clone that pulled nothing, fetches none for this.
-        if workspace::is_workspace_at(project, Some(old.version))? {
+        if workspace::is_workspace_at(project, Some(head.record.version))? {
             follow::follow_data_version(project, reporter)?;
         }
     }
     outcome
 }
 
-/// Writes and stages the new data version. Returns what `dvc.lock` says now, and the paths to commit.
+/// What is ready to be committed.
+struct StagedChange {
+    /// What `dvc.lock` says now.
+    record: DatasetRecord,
+    /// The paths to commit.
+    paths: Vec<String>,
+    selection_cleared: bool,
+    /// There until the commit is made.
+    _note: WrittenNote,
+}
+
+/// Writes and stages the new data version.
 fn stage_change(
     project: &mut Project,
-    project_dir: &ProjectDir,
-    old: &DatasetRecord,
+    head: &HeadDataset,
     change: &RunChange<'_>,
-    clears_selection: bool,
     transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
-) -> Result<(DatasetRecord, Vec<String>), Error> {
-    let mut paths = vec![project.git_path(lockfile::FILE)];
-    if clears_selection {
-        paths.extend(metrics::metrics_files_to_stage(project)?);
-        paths.push(project.git_path(&project_dir.params_file()?));
-        project_dir.clear_selection()?;
-        metrics_files::remove_metrics_files(&project.root).map_err(ProjectError::from)?;
-    }
-    edit_runs(RunEdit {
+) -> Result<StagedChange, Error> {
+    let HeadDataset { commit, record: old, half_done } = head;
+    let selected = old.run_dir.as_deref().and_then(|run_dir| find_run_of_dir(run_dir, change.runs));
+    let selection_cleared = change.files.is_empty() && selected.is_some();
+    let committed = project.read_file(&GitTree::Commit(commit.clone()), lockfile::FILE)?.unwrap_or_default();
+    let settings = project.dvc_settings()?;
+    let edited = edit_runs(RunEdit {
         root: &project.root,
         out_dir: &old.out_dir,
         cache: &project.open_cache()?,
+        remote: settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir),
+        committed: &Lockfile::parse(&committed).map_err(ProjectError::from)?,
         runs: change.runs,
         files: change.files.clone(),
-        run_dir: clears_selection.then_some(NO_SELECTION),
+        run_dir: selection_cleared.then_some(NO_SELECTION),
         patience: PATIENCE,
     })?;
+    if half_done.is_some_and(|version| version != edited.version) {
+        return Err(RemoveError::Uncommitted { file: lockfile::FILE.into() }.into());
+    }
+    // Before the first file changes: what a killed command left is then known for what it is.
+    let reason = change.reason.unwrap_or_default().to_owned();
+    let leaving = if change.files.is_empty() { change.runs } else { &[] };
+    let runs = leaving.iter().cloned().collect();
+    let note = RemovalNote { old: old.version, new: edited.version, reason, runs }.write(project)?;
+    let mut paths = vec![project.git_path(lockfile::FILE)];
+    if selection_cleared {
+        let project_dir = ProjectDir::find(&project.root)?;
+        paths.extend(metrics::metrics_files_to_stage(project)?);
+        paths.push(project.git_path(&project_dir.params_file()?));
+        project_dir.clear_selection()?;
+        metrics_files::empty_metrics_files(&project.root).map_err(ProjectError::from)?;
+    }
+    edited.write_lockfile(&project.root)?;
     transaction.stage_files(&mut project.repo, &paths, reporter)?;
     let record = project.dataset_record(&GitTree::WorkTree)?.ok_or(RemoveError::NoDataset)?;
-    Ok((record, paths))
+    Ok(StagedChange { record, paths, selection_cleared, _note: note })
 }
 
 /// An error if a run to remove is not in the dataset, or one to restore is.

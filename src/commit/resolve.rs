@@ -4,7 +4,7 @@
 //! several runs are in conflict, each decision is stored until the last one is made; then `dvc.lock` is written and
 //! staged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{follow, metrics};
@@ -15,11 +15,13 @@ use crate::dataset::merge::lockfile::{
 };
 use crate::dataset::metrics_files;
 use crate::dataset::record::selected_run_dir;
+use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::dvc::lockfile::Lockfile;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::{GitEntry, GitError};
+use crate::project::removal_note::RemovalNote;
 use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, state, workspace};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
@@ -175,8 +177,29 @@ pub fn resolve_conflict(
     // Only once the file is staged: until then a retry needs the decisions.
     fs::remove_all(&project::mark_path(project, DECISIONS_FILE))?;
     outcome.record = project.dataset_record(&GitTree::WorkTree)?;
+    if let Some(record) = &outcome.record {
+        note_removed_runs(project, record.version, decisions.into_keys())?;
+    }
     sync_after_resolve(project, &outcome, reporter)?;
     Ok(outcome)
+}
+
+/// Tells the hooks of the commit to come which runs leave by a decision: the side that removed them was chosen, though the
+/// other one changed them.
+fn note_removed_runs(
+    project: &Project,
+    new: DataVersion,
+    decided: impl Iterator<Item = RunKey>,
+) -> Result<(), ConflictError> {
+    let head = project.repo.head()?;
+    let Some(old) = head.map(|head| project.data_version_at(&head)).transpose()?.flatten() else { return Ok(()) };
+    let mut file_lists = project.file_lists()?;
+    let runs: BTreeSet<RunKey> =
+        decided.filter(|run| file_lists.run_entries(new, run).is_some_and(|entries| entries.is_empty())).collect();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    Ok(RemovalNote { old, new, reason: String::new(), runs }.write_for_commit(project)?)
 }
 
 fn read_conflict(project: &Project) -> Result<LockfileConflict, ConflictError> {

@@ -30,6 +30,10 @@ pub struct RunEdit<'a> {
     pub out_dir: &'a str,
     /// DVC's cache.
     pub cache: &'a Cache,
+    /// The remote, if it is a directory: the sizes of files that the cache lacks are known there.
+    pub remote: Option<Cache>,
+    /// `dvc.lock` as the commit before has it, whose runs are edited. Other stages stay as the file has them.
+    pub committed: &'a Lockfile,
     /// The runs whose files are replaced.
     pub runs: &'a [RunKey],
     /// Their files; of a run that is taken out, none.
@@ -40,15 +44,31 @@ pub struct RunEdit<'a> {
     pub patience: Duration,
 }
 
-/// Writes the new file list to the cache, then `dvc.lock`. Returns the new data version.
-pub fn edit_runs(edit: RunEdit<'_>) -> Result<DataVersion, NativeError> {
+/// A data version that `dvc.lock` does not name yet. No DVC can change the file in the meantime.
+#[must_use]
+pub struct EditedRuns {
+    /// The new data version, whose file list is in the cache.
+    pub version: DataVersion,
+    lockfile: Vec<u8>,
+    _mutex: DvcMutex,
+}
+
+impl EditedRuns {
+    /// Has `dvc.lock` name it.
+    pub fn write_lockfile(self, root: &Path) -> Result<(), NativeError> {
+        Ok(RootDir::new(root).write_atomic(lockfile::FILE, &self.lockfile)?)
+    }
+}
+
+/// Writes the new file list to the cache.
+pub fn edit_runs(edit: RunEdit<'_>) -> Result<EditedRuns, NativeError> {
     // Held from reading `dvc.lock` to writing it, so that no DVC changes it in between.
-    let _mutex = DvcMutex::acquire(edit.root, edit.patience)?;
+    let mutex = DvcMutex::acquire(edit.root, edit.patience)?;
     let project = RootDir::new(edit.root);
     let bytes = project.read(lockfile::FILE, limits::LOCKFILE)?.unwrap_or_default();
     let lockfile = Lockfile::parse(&bytes)?;
     let unsupported = |why: &str| NativeError::Unsupported(why.into());
-    let stage = ingest_stage(&lockfile).ok_or_else(|| unsupported("dvc.lock has no dataset"))?;
+    let stage = ingest_stage(edit.committed).ok_or_else(|| unsupported("dvc.lock has no dataset"))?;
     let item = stage.out(edit.out_dir).ok_or_else(|| unsupported("dvc.lock has no dataset"))?;
     let old_version = item.data_version().ok_or_else(|| unsupported("dvc.lock holds objects of DVC 2"))?;
     let list_file = ListFile::of_version(edit.cache, old_version)?.ok_or(NativeError::NoFileList(old_version))?;
@@ -59,7 +79,8 @@ pub fn edit_runs(edit: RunEdit<'_>) -> Result<DataVersion, NativeError> {
     for run in edit.runs {
         replaced.extend(diff::run_entries(&*old, run)?);
     }
-    let total = item.size.and_then(|size| adjust_size(edit.cache, size, &replaced, &edit.files));
+    let total =
+        item.size.and_then(|size| adjust_size([Some(edit.cache), edit.remote.as_ref()], size, &replaced, &edit.files));
     let nfiles = item.nfiles.map(|nfiles| nfiles.saturating_sub(replaced.len() as u64) + edit.files.len() as u64);
     let list = diff::replace_runs(&old, edit.runs, edit.files)?;
     let version = edit.cache.insert_list_bytes(&list)?;
@@ -72,16 +93,13 @@ pub fn edit_runs(edit: RunEdit<'_>) -> Result<DataVersion, NativeError> {
         .ok_or_else(|| unsupported("a parameter holds a value that only DVC writes"))?;
     let new = lockfile_text::replace_stage(&bytes, &lockfile, STAGE, &lines)
         .ok_or_else(|| unsupported("dvc.lock has other sections but no stages"))?;
-    project.write_atomic(lockfile::FILE, &new)?;
-    Ok(version)
+    Ok(EditedRuns { version, lockfile: new, _mutex: mutex })
 }
 
-/// The dataset's bytes after the edit; `None` if the size of a file is not known in this clone: no size rather than a
-/// wrong one.
-fn adjust_size(cache: &Cache, size: u64, old: &[FileEntry], new: &[FileEntry]) -> Option<u64> {
-    let sum = |entries: &[FileEntry]| {
-        entries.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.object_size(entry.md5)?))
-    };
+/// The dataset's bytes after the edit; `None` if the size of a file is not known here: no size rather than a wrong one.
+fn adjust_size(caches: [Option<&Cache>; 2], size: u64, old: &[FileEntry], new: &[FileEntry]) -> Option<u64> {
+    let size_of = |hash| caches.into_iter().flatten().find_map(|cache| cache.object_size(hash));
+    let sum = |entries: &[FileEntry]| entries.iter().try_fold(0_u64, |sum, entry| sum.checked_add(size_of(entry.md5)?));
     size.checked_sub(sum(old)?)?.checked_add(sum(new)?)
 }
 

@@ -69,10 +69,20 @@ pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<
     Ok(())
 }
 
-/// Removes the files, for a dataset in which no run is selected.
-pub fn remove_metrics_files(root: &Path) -> Result<(), FsError> {
+/// Empties the files that exist, for a dataset in which no run is selected. They stay: git would leave a file that one
+/// branch deletes and the other writes in conflict, and DVC warns of a declared one that does not exist.
+pub fn empty_metrics_files(root: &Path) -> Result<(), FsError> {
     let files = RootDir::new(root);
-    writable_files(files)?.iter().try_for_each(|name| files.remove_all(name))
+    for name in writable_files(files)? {
+        let Some(bytes) = files.read(name, limits::TEXT)? else { continue };
+        let empty = match *name {
+            METRICS => b"{}\n".to_vec(),
+            // The names of its columns.
+            _ => bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default().to_vec(),
+        };
+        files.write_atomic(name, &empty)?;
+    }
+    Ok(())
 }
 
 /// Whose figures a file holds, as the file writes it: to be compared with another version of the same file.

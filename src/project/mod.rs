@@ -12,6 +12,7 @@ pub mod include;
 pub mod mutex;
 pub mod pins;
 pub mod programs;
+pub(crate) mod removal_note;
 pub mod select;
 pub mod state;
 pub mod workspace;

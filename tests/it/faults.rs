@@ -11,16 +11,16 @@ use insta::assert_snapshot;
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, copy_dir, each_cache_type, files, tree};
 use crate::limits::Running;
 
-/// Starts git in a group of its own, so that it can be killed with all that it started.
-fn start(env: &TestEnv, args: &[&str]) -> Child {
+/// Starts a program in a group of its own, so that it can be killed with all that it started.
+pub fn start(env: &TestEnv, program: &str, args: &[&str]) -> Child {
     use std::os::unix::process::CommandExt;
     let mut command = env.command("/usr/bin/env", "repo");
-    command.arg("git").args(args).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(program).args(args).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
 
 /// Kills every process that works in this environment.
-fn kill_all(env: &TestEnv, child: &mut Child) {
+pub fn kill_all(env: &TestEnv, child: &mut Child) {
     // One that is being started while the list is read is in the next.
     let mut quiet = 0;
     while quiet < 2 {
@@ -69,7 +69,7 @@ fn killed_commit(env: &TestEnv) {
         let env = env.copy();
         let head = env.id("HEAD");
         env.select(SECOND);
-        let mut child = start(&env, &["commit", "-q", "-am", "x"]);
+        let mut child = start(&env, "git", &["commit", "-q", "-am", "x"]);
         std::thread::sleep(moment);
         kill_all(&env, &mut child);
         goes_on(&env, &head);
@@ -114,7 +114,7 @@ fn killed_when_changed(env: &TestEnv, file: &str) {
     let head = env.id("HEAD");
     let (path, before) = (env.repo(file), fs::read(env.repo(file)).unwrap());
     env.select(SECOND);
-    let mut child = start(env, &["commit", "-q", "-am", "x"]);
+    let mut child = start(env, "git", &["commit", "-q", "-am", "x"]);
     while fs::read(&path).is_ok_and(|now| now == before) && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
@@ -161,7 +161,7 @@ fn a_killed_checkout_can_be_repeated() {
             let env = env.copy();
             env.git(["checkout", "-q", "old"]).ok();
             fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
-            let mut child = start(&env, &["checkout", "-q", "main"]);
+            let mut child = start(&env, "git", &["checkout", "-q", "main"]);
             std::thread::sleep(Duration::from_millis(250 * n));
             kill_all(&env, &mut child);
             if env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout.trim() != "main" {
@@ -182,7 +182,7 @@ fn a_killed_push_can_be_repeated() {
         env.commit_run(SECOND);
         for n in 1..=5 {
             let env = env.copy();
-            let mut child = start(&env, &["push", "-q", "--follow-tags", "origin", "main"]);
+            let mut child = start(&env, "git", &["push", "-q", "--follow-tags", "origin", "main"]);
             std::thread::sleep(Duration::from_millis(8 * n * n));
             kill_all(&env, &mut child);
             if !env.git_in("origin.git", ["branch"]).ok().stdout.is_empty() {
@@ -217,7 +217,7 @@ fn ctrl_c_restores_the_old_state() {
         slow_dvc(env, "touch ../worked; sleep 30");
         env.select(SECOND);
         let before = state(env);
-        let mut child = start(env, &["commit", "-q", "-am", "x"]);
+        let mut child = start(env, "git", &["commit", "-q", "-am", "x"]);
         while !env.path("worked").exists() {
             std::thread::sleep(Duration::from_millis(50));
         }

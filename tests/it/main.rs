@@ -61,6 +61,7 @@ mod readme;
 mod record;
 mod release;
 mod remove;
+mod remove_killed;
 mod report;
 mod report_browser;
 mod report_page;
