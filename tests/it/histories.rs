@@ -1,7 +1,11 @@
 //! Random histories on real git with the hooks installed, looked at by the real DVC after every step: the workspace is what
 //! `dvc.lock` says, byte for byte what DVC itself writes of it, the dataset holds every run that its history put in, `check`
-//! finds nothing, and in the end every tag's data comes back from the remote. `CAPTURE_HOOK_TEST_STEPS` makes them longer,
-//! `CAPTURE_HOOK_TEST_SEED` others, `CAPTURE_HOOK_TEST_ENGINE` has another engine make them.
+//! finds nothing, and in the end every tag's data comes back from the remote. Runs are removed and restored in between, and
+//! what merges and rebases make of that is compared with what [`Datasets`] works out from the commits.
+//! `CAPTURE_HOOK_TEST_STEPS` makes them longer, `CAPTURE_HOOK_TEST_SEED` others, `CAPTURE_HOOK_TEST_ENGINE` has another
+//! engine make them.
+
+mod datasets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,6 +14,7 @@ use std::path::Path;
 
 use crate::env::{CommandOutput, TestEnv};
 use crate::tools;
+use datasets::Datasets;
 
 const CASES: [&str; 3] = ["ok-head01", "ok-orig100", "ok-pypi010"];
 /// How often git may stop at a dispute in one merge or rebase.
@@ -38,7 +43,16 @@ struct History {
     current: String,
     made: usize,
     clones: usize,
+    datasets: Datasets,
     done: Vec<String>,
+}
+
+/// A run that both sides changed, and what was decided.
+struct Decision {
+    run: String,
+    side: &'static str,
+    /// The name beside it, if both sides' files were kept.
+    kept_as: Option<String>,
 }
 
 impl History {
@@ -51,8 +65,16 @@ impl History {
         env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
         env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
         let branches = BTreeMap::from([("main".to_owned(), BTreeSet::new())]);
-        let mut history =
-            Self { env, dice: Dice(seed), branches, current: "main".into(), made: 0, clones: 0, done: Vec::new() };
+        let mut history = Self {
+            env,
+            dice: Dice(seed),
+            branches,
+            current: "main".into(),
+            made: 0,
+            clones: 0,
+            datasets: Datasets::default(),
+            done: Vec::new(),
+        };
         history.commit_a_run();
         history
     }
@@ -141,18 +163,58 @@ impl History {
     /// A run that is in the dataset is recorded anew: another branch may hold it as it was, or do the same.
     fn record_anew(&mut self) {
         let all: Vec<String> = self.runs().iter().filter(|key| !is_beside(key)).cloned().collect();
+        if all.is_empty() {
+            return self.commit_a_run();
+        }
         let key = all[self.dice.roll(all.len())].clone();
         self.record(&key);
         self.hook("repo", &["publish", "--no-push", &format!("results/{key}")]);
     }
 
-    /// Settles runs that both sides changed, one way or the other, until git is done. Gives the names of those that both
-    /// sides' files were kept of.
-    fn settle(&mut self, dir: &str, mut output: CommandOutput, conclude: &[&str]) -> Vec<String> {
-        let mut kept = Vec::new();
+    /// A run or two leave the dataset.
+    fn remove(&mut self) {
+        let mut args = vec!["remove".to_owned()];
+        for _ in 0..=self.dice.roll(2) {
+            let all: Vec<String> = self.runs().iter().cloned().collect();
+            if all.is_empty() {
+                break;
+            }
+            let key = all[self.dice.roll(all.len())].clone();
+            self.runs().remove(&key);
+            args.push(key);
+        }
+        if args.len() == 1 {
+            return self.commit_a_run();
+        }
+        if self.dice.roll(2) == 0 {
+            args.extend(["--reason".into(), "no use: 100% noise".into()]);
+        }
+        self.hook("repo", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// A run comes back that this branch held once, as one of its commits holds it.
+    fn restore(&mut self) {
+        let held = self.datasets.history(&self.env, "HEAD");
+        let gone: Vec<String> =
+            held.keys().filter(|key| !self.branches[&self.current].contains(*key)).cloned().collect();
+        if gone.is_empty() {
+            return self.remove();
+        }
+        let key = gone[self.dice.roll(gone.len())].clone();
+        self.hook("repo", &["restore", &key]);
+        // The newest commit of any branch may hold another version.
+        let versions = self.datasets.history(&self.env, "--all").remove(&key).unwrap();
+        let restored = self.datasets.at(&self.env, "HEAD").get(&key).cloned();
+        assert!(restored.is_some_and(|files| versions.contains(&files)), "{key}\n{}", self.story());
+        self.runs().insert(key);
+    }
+
+    /// Settles runs that both sides changed, one way or the other, until git is done.
+    fn settle(&mut self, dir: &str, mut output: CommandOutput, conclude: &[&str]) -> Vec<Decision> {
+        let mut decisions = Vec::new();
         for _ in 0..MOST_DISPUTES {
             if output.code == 0 {
-                return kept;
+                return decisions;
             }
             let unmerged = self.env.git_in(dir, ["diff", "--name-only", "--diff-filter=U"]).ok().stdout;
             assert_eq!(unmerged, "dvc.lock\n", "{}\n{}", output.both(), self.story());
@@ -163,29 +225,50 @@ impl History {
                 let side = ["--ours", "--theirs", "--both"][self.dice.roll(3)];
                 let output = self.hook(dir, &["--json", "resolve", key, side]);
                 let shown: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-                kept.extend(shown["kept_as"].as_str().map(str::to_owned));
+                let kept_as = shown["kept_as"].as_str().map(str::to_owned);
+                decisions.push(Decision { run: key.to_owned(), side, kept_as });
             }
             output = self.try_git(dir, conclude);
         }
         panic!("disputes without end: {}\n{}", output.both(), self.story());
     }
 
+    /// Merges a branch in a working tree, and gives the runs that must be there then.
+    fn merge_in(&mut self, dir: &str, ours: &str, theirs: &str, options: &[&str]) -> BTreeSet<String> {
+        let merged = self.datasets.merge(&self.env, ours, theirs);
+        let sides = [self.datasets.at(&self.env, ours), self.datasets.at(&self.env, theirs)];
+        let output = self.try_git(dir, &[&["merge", "-q", "--no-edit"], options, &[theirs]].concat());
+        let mut runs: BTreeSet<String> = merged.runs.into_keys().collect();
+        for Decision { run, side, kept_as } in self.settle(dir, output, &["commit", "-q", "--no-edit"]) {
+            assert!(merged.disputed.contains(&run), "{run}\n{}", self.story());
+            let [ours, theirs] = sides.each_ref().map(|held| held.contains_key(&run));
+            if (ours && side != "--theirs") || (theirs && side != "--ours") {
+                runs.insert(run);
+            }
+            runs.extend(kept_as);
+        }
+        runs
+    }
+
     fn merge(&mut self, other: &str, options: &[&str]) {
-        let output = self.try_git("repo", &[&["merge", "-q", "--no-edit"], options, &[other]].concat());
-        let kept = self.settle("repo", output, &["commit", "-q", "--no-edit"]);
-        let theirs = self.branches[other].clone();
-        self.runs().extend(theirs.into_iter().chain(kept));
+        let here = self.current.clone();
+        *self.runs() = self.merge_in("repo", &here, other, options);
     }
 
     fn rebase(&mut self, other: &str, command: &[&str]) {
+        let expected = self.datasets.rebase(&self.env, other);
         let output = self.try_git("repo", &[command, &[other]].concat());
-        self.settle("repo", output, &["rebase", "--continue"]);
-        let theirs = self.branches[other].clone();
-        self.runs().extend(theirs);
-        // What only a merge held, git leaves out with the merge, or asks for again.
+        let decisions = self.settle("repo", output, &["rebase", "--continue"]);
         let there = self.there("repo");
-        self.runs().retain(|key| !is_beside(key) || there.contains(key));
-        self.runs().extend(there.into_iter().filter(|key| is_beside(key)));
+        let is_open = |key: &String| is_beside(key) || decisions.iter().any(|decision| decision.run == *key);
+        for (keys, is_there) in [(&expected.present, true), (&expected.absent, false)] {
+            let wrong: Vec<&String> =
+                keys.iter().filter(|key| there.contains(*key) != is_there && !is_open(key)).collect();
+            assert!(wrong.is_empty(), "not {is_there}: {wrong:?}\n{}", self.story());
+        }
+        // What is open is checked as well: it must be what the commit says.
+        let committed = self.datasets.at(&self.env, "HEAD");
+        *self.runs() = committed.keys().cloned().collect();
     }
 
     /// A selection that is not committed, while something else goes on below it.
@@ -198,7 +281,8 @@ impl History {
             1 => self.rebase(other, &["pull", "-q", "--rebase", "--autostash", "."]),
             _ => self.rebase(other, &["rebase", "-q", "--autostash", "--rebase-merges"]),
         }
-        let params = fs::read_to_string(self.env.repo("params.yaml")).unwrap();
+        // The value keeps the quotes of the placeholder if a removal put it there.
+        let params = fs::read_to_string(self.env.repo("params.yaml")).unwrap().replace('\'', "");
         assert!(params.contains(&format!("run_dir: results/{key}\n")), "{params}\n{}", self.story());
         self.commit_selected(&key, &key);
     }
@@ -226,10 +310,8 @@ impl History {
         self.git(&["worktree", "add", "-q", "../side", other]);
         let here = self.current.clone();
         if self.dice.roll(2) == 0 {
-            let output = self.try_git("side", &["merge", "-q", "--no-edit", &here]);
-            let kept = self.settle("side", output, &["commit", "-q", "--no-edit"]);
-            let ours = self.branches[&here].clone();
-            self.branches.get_mut(other).unwrap().extend(ours.into_iter().chain(kept));
+            let merged = self.merge_in("side", other, &here, &[]);
+            self.branches.insert(other.to_owned(), merged);
         }
         let key = self.new_key();
         self.record(&key);
@@ -247,7 +329,7 @@ impl History {
     }
 
     fn step(&mut self) {
-        match (self.dice.roll(17), self.other()) {
+        match (self.dice.roll(21), self.other()) {
             (0, _) if self.branches.len() < 5 && !self.branches.contains_key(&format!("b{}", self.made)) => {
                 let name = format!("b{}", self.made);
                 let runs = self.runs().clone();
@@ -269,6 +351,8 @@ impl History {
             (12, _) => self.commit_by_link(),
             (13, _) => self.commit_from_a_used_directory(),
             (14, _) => self.record_anew(),
+            (15 | 16, _) => self.remove(),
+            (17, _) => self.restore(),
             _ => self.commit_a_run(),
         }
     }
