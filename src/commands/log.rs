@@ -8,24 +8,25 @@ use crate::error::Error;
 use crate::history::logged_runs::{LoggedRun, list_logged_runs};
 use crate::history::{self, DatasetCommit, History, catalog};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
-use crate::output::table::{ColumnStyle, TextTable, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, shorten_text, styled_cell};
 use crate::output::{StyledText, human};
 use crate::run::RunKey;
 use crate::support::text::{format_count, format_plural};
+use crate::support::visible::escape_control;
 
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   capture-hook log                 every commit that changed the dataset, newest first
-  capture-hook log nav/r1          only those that introduced this run
+  capture-hook log nav/r1          only those that introduced or removed this run
   capture-hook log -n 5 --json
 
 TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<run_id>, v2 is …@v2, `-` is no tag
 (`capture-hook tag` makes it again), `all` is one tag for all runs of the commit: captures/ and the data version. DATA is where the run's bytes are: here (DVC's cache), on the remote, or not found.
 History is read from commits and DVC's .dir objects, so a run is listed even if its tag is lost.")]
 pub struct Args {
-    /// Only commits that introduced this run.
+    /// Only commits that introduced or removed this run.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: Option<String>,
     /// Print at most N data versions.
@@ -46,17 +47,22 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         }
         None => (&history::load_history(&project)?, None),
     };
-    let changes: Vec<&DatasetCommit> = history
-        .dataset_commits
-        .iter()
-        .filter(|change| only.as_ref().is_none_or(|run| change.introduced.contains(run)))
-        .take(args.number.unwrap_or(usize::MAX))
-        .collect();
+    let most = args.number.unwrap_or(usize::MAX);
+    let changes: Vec<&DatasetCommit> = match &only {
+        Some(run) => history.changes_of(run).take(most).collect(),
+        None => history.dataset_commits.iter().take(most).collect(),
+    };
     let logged = list_logged_runs(&project, history, &changes, only.as_ref())?;
     let versions: Vec<LogVersionJson> = changes
         .into_iter()
         .zip(logged)
-        .map(|(change, runs)| version_json(history, change, runs.into_iter().map(run_json).collect()))
+        .map(|(change, runs)| {
+            let mut version = version_json(history, change, runs.into_iter().map(run_json).collect());
+            if let Some(only) = &only {
+                version.removed.retain(|run| *run == only.to_string());
+            }
+            version
+        })
         .collect();
     if app.ui.json() {
         app.ui.print_json(&LogJson { versions });
@@ -100,6 +106,7 @@ fn version_json(history: &History, change: &DatasetCommit, runs: Vec<LogRunJson>
         files: dataset_record.nfiles,
         runs,
         removed: change.removed.iter().map(ToString::to_string).collect(),
+        reason: change.removal_reason(),
         partial: change.partial,
     }
 }
@@ -112,6 +119,9 @@ fn count_runs(change: &DatasetCommit) -> Option<u64> {
     let recorded = history::parse_all_trailers(&change.commit.message).all_runs;
     recorded.into_iter().find(|recorded| recorded.data == change.record.version).map(|recorded| recorded.count)
 }
+
+/// The characters of a reason that a line has room for; `--json` has all of it.
+const MOST_OF_A_REASON: usize = 60;
 
 fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
     const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -155,6 +165,10 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
         for run in &version.removed {
             let note = styled_cell("removed", AnsiColor::Red.on_default());
             table.push_row([styled_cell(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
+        }
+        if let Some(reason) = version.reason.as_ref().filter(|_| !version.removed.is_empty()) {
+            let reason = format!("(reason: {})", shorten_text(&escape_control(reason), MOST_OF_A_REASON));
+            table.push_row([styled_cell(commit, style), date.into(), styled_cell(reason, DIM)]);
         }
         if version.runs.is_empty() && version.removed.is_empty() {
             let what = match (version.partial, version.run_count) {

@@ -103,6 +103,7 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
             .and_then(|n| n.parse().ok())
             .filter(|n| (1..=1000).contains(n))
             .unwrap_or(7),
+        is_replay: preferred == MergeSide::Theirs,
         preferred: favored.unwrap_or(preferred),
         favored,
         allows_schema_change: repo.config_bool(ALLOW_SCHEMA_CHANGE)? == Some(true),

@@ -142,6 +142,8 @@ fn select_runs(app: &App, args: &Args, project: &Project, project_dir: &ProjectD
     }
     let new = publish::new_runs(project, project_dir)?;
     new.left_out.iter().for_each(|line| app.ui.warn(line));
+    // On purpose: this is no failure.
+    new.removed.iter().for_each(|line| app.ui.status(line));
     let mut selected = SelectedRuns { left_out: new.left_out.len(), ..SelectedRuns::default() };
     let run_dirs: Vec<String> = new.runs.iter().map(|run| project_dir.relative_display(run)).collect();
     let reports = commit::validate_runs(project, &run_dirs, &app.ui)?;

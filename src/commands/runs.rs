@@ -12,10 +12,10 @@ use crate::app::{App, CommandOutcome};
 use crate::columnar::{DeclaredMetric, FigureSet, RunMetrics};
 use crate::error::{Error, Explain};
 use crate::history::catalog::{self, Catalog, CatalogRun};
-use crate::history::listed_runs::{ListedRun, ListedState, list_runs};
+use crate::history::listed_runs::{ListedRemoval, ListedRun, ListedState, list_runs};
 use crate::history::run_filter::{FilteredRuns, RunFilter};
 use crate::hooks;
-use crate::output::json::{RunJson, RunsJson};
+use crate::output::json::{RemovedJson, RunJson, RunsJson};
 use crate::output::table::{Cell, ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
@@ -34,8 +34,8 @@ Examples:
   capture-hook runs --json | jq -r '.runs[].run'
 
 STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
-this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it). `*` marks the
-selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
+this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it); `removed` was
+removed from HEAD's dataset (`capture-hook show RUN` says why, `restore RUN` puts it back). `*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
 metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
 ingested (`capture-hook show RUN` computes them).
 
@@ -141,12 +141,22 @@ fn run_json(catalog: &Catalog, run: &ListedRun) -> RunJson {
         commit: run.commit.as_ref().map(|commit| commit.id.to_string()),
         committed_at: run.commit.as_ref().map(|commit| human::format_iso(commit.time)),
         data_version: run.data_version.map(|version| version.to_string()),
+        removed: run.removal.as_ref().map(removed_json),
         tags: run.tags.clone(),
         cached: run.cached.as_str(),
         config_hash: run.config_hash.clone(),
         steps: run.steps,
         episodes: run.episodes,
         metrics: run.metrics.clone(),
+    }
+}
+
+fn removed_json(ListedRemoval { commit, reason }: &ListedRemoval) -> RemovedJson {
+    RemovedJson {
+        commit: commit.id.to_string(),
+        committed_at: human::format_iso(commit.time),
+        author: commit.author.clone(),
+        reason: reason.clone(),
     }
 }
 
@@ -207,7 +217,7 @@ fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
     for row in rows {
         let state: Cell = match row.state() {
             state @ (ListedState::New | ListedState::Ingested) => styled_cell(state.as_str(), YELLOW),
-            ListedState::Elsewhere => styled_cell("elsewhere", DIM),
+            state @ (ListedState::Elsewhere | ListedState::Removed) => styled_cell(state.as_str(), DIM),
             ListedState::Committed => styled_cell("committed", GREEN),
         };
         let started = row.start_time.as_deref().unwrap_or("-");

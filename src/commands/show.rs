@@ -10,8 +10,11 @@ use crate::error::Error;
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::removal::RunRemoval;
 use crate::history::summary::{self, RunSummary, SummaryDepth};
-use crate::output::json::{SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson};
+use crate::output::json::{
+    RemovedJson, SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
+};
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
 use crate::project::Project;
@@ -90,6 +93,7 @@ fn show_json(
         env_config: meta.map(|m| m.env_config.to_strict()),
         system: strict("system"),
         history: change.map(|change| history_json(catalog, target, change)),
+        removed: catalog.history.removal_of(&target.key).map(removed_json),
         validation: summary.verdict.as_ref().map(|verdict| ShowValidationJson {
             ok: verdict.ok,
             errors: verdict.errors.clone(),
@@ -109,6 +113,16 @@ fn history_json(catalog: &Catalog, target: &RunTarget, change: &DatasetCommit) -
         subject: change.commit.subject(),
         data_version: change.record.version.to_string(),
         tags: list_tags(catalog, target, change),
+    }
+}
+
+fn removed_json(removal: RunRemoval<'_>) -> RemovedJson {
+    let commit = &removal.change.commit;
+    RemovedJson {
+        commit: commit.id.to_string(),
+        committed_at: human::format_iso(commit.time),
+        author: commit.author.clone(),
+        reason: removal.reason,
     }
 }
 
@@ -140,13 +154,9 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     line("columns", show.columns.as_ref().map(describe_columns).unwrap_or_default().into());
     line("location", show.path.as_deref().unwrap_or("DVC's cache").into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
+    line("removed", show.removed.as_ref().map(render_removal).unwrap_or_default());
     if let Some(history) = &show.history {
-        // As many digits as `Oid::short` shows.
-        let commit = history.commit.get(..9).unwrap_or(&history.commit);
-        let day = history.committed_at.get(..10).unwrap_or_default();
-        let mut commit_text = StyledText::from(format!("{commit}  {}  ", history.subject));
-        commit_text.push_styled(DIM, format!("({}, {day})", history.author));
-        line("commit", commit_text);
+        line("commit", render_commit(&history.commit, &history.subject, &history.author, &history.committed_at));
         line("tags", history.tags.join(", ").into());
         line("data version", history.data_version.as_str().into());
     } else {
@@ -170,6 +180,22 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
     line("files", format!("{}, {}", show.files.len(), format_bytes(bytes)).into());
     out
+}
+
+/// A commit in a line: its id, some words, and in brackets who made it and when.
+fn render_commit(commit: &str, words: &str, author: &str, time: &str) -> StyledText {
+    // As many digits as `Oid::short` shows.
+    let commit = commit.get(..9).unwrap_or(commit);
+    let day = time.get(..10).unwrap_or_default();
+    let mut text = StyledText::from(format!("{commit}  {words}  "));
+    text.push_styled(DIM, format!("({author}, {day})"));
+    text
+}
+
+fn render_removal(removed: &RemovedJson) -> StyledText {
+    // A reason can have several lines.
+    let reason = removed.reason.as_deref().map_or_else(|| "no reason given".into(), escape_control);
+    render_commit(&removed.commit, &reason, &removed.author, &removed.committed_at)
 }
 
 fn dim_text(words: &str) -> StyledText {

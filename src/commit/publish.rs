@@ -10,7 +10,7 @@ use crate::dvc::link::hash_file;
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
-use crate::history::rebuilt;
+use crate::history::{self, rebuilt};
 use crate::project::dir::ProjectDir;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, workspace};
@@ -57,6 +57,8 @@ pub struct NewRuns {
     pub runs: Vec<PathBuf>,
     /// What is left out, each in words.
     pub left_out: Vec<String>,
+    /// What was removed from the dataset, each in words.
+    pub removed: Vec<String>,
 }
 
 /// Where a branch is pushed to.
@@ -274,7 +276,8 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         None => crate::dvc::file_list::FileList::default(),
     };
     let found = project_dir.discover_runs()?;
-    let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
+    let left_out = found.left_out.iter().map(ToString::to_string).collect();
+    let mut new = NewRuns { left_out, ..NewRuns::default() };
     let mut runs = project_dir.distinct_runs(found.runs)?;
     runs.retain(|run| {
         let Some(key) = run.key.as_ref().filter(|key| !entries_of_run(&committed_files, key).is_empty()) else {
@@ -293,6 +296,18 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         }
         false
     });
+    if head.is_some() && !runs.is_empty() {
+        let history = history::load_history(project)?;
+        runs.retain(|run| {
+            let Some(removal) = run.key.as_ref().and_then(|key| history.removal_of(key)) else { return true };
+            let (dir, commit) = (project_dir.relative_display(&run.dir), removal.change.commit.id.short().to_owned());
+            new.removed.push(format!(
+                "left out: {dir} was removed by {commit}; to commit it again: `capture-hook publish {}`",
+                shell_quote(&dir)
+            ));
+            false
+        });
+    }
     // Runs that began at the same moment are sorted by name, so that the order never varies.
     runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
     let dirs: Vec<&PathBuf> = runs.iter().map(|run| &run.dir).collect();

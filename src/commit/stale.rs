@@ -4,8 +4,9 @@
 use super::CommitRefused;
 use crate::dataset::stage::{ResolvedStage, params_file};
 use crate::git::GitOperation;
+use crate::history::removal::find_removed_selection;
 use crate::project::held::{self, RunMatch};
-use crate::project::{DatasetState, Project, Reporter};
+use crate::project::{DatasetState, GitTree, Project, Reporter, state};
 use crate::run::include::SETTING_KEY;
 use crate::run::layout::RUN_JSON;
 use crate::support::process::shell_quote;
@@ -22,6 +23,9 @@ pub(crate) fn is_stale(
     if project.repo.current_operation().is_some_and(|operation| operation != GitOperation::Bisect) {
         return Ok(false);
     }
+    if is_removed(project, staged, stage, run_dir)? {
+        return Ok(false);
+    }
     if staged.include_matches() {
         return is_recorded_anew(project, staged, stage, run_dir, reporter);
     }
@@ -32,6 +36,23 @@ pub(crate) fn is_stale(
         ));
     }
     Ok(is_recorded_here)
+}
+
+/// Whether the selected run was removed from the dataset, and this commit does not select it anew: then it stays removed.
+fn is_removed(
+    project: &Project,
+    staged: &DatasetState,
+    stage: &ResolvedStage,
+    run_dir: &str,
+) -> Result<bool, CommitRefused> {
+    let Some(record) = &staged.record else { return Ok(false) };
+    if held::read_reselected_dir(project)?.is_some() {
+        return Ok(false);
+    }
+    let Some(head) = project.repo.head()? else { return Ok(false) };
+    let committed = state::resolve_stage(project, &GitTree::Commit(head)).ok().flatten();
+    let is_selected_anew = committed.is_none_or(|committed| committed.run_dir != stage.run_dir);
+    Ok(!is_selected_anew && find_removed_selection(project, record.version, run_dir)?.is_some())
 }
 
 /// Whether the selected directory holds another run than the one that was ingested from it, and this commit takes it:

@@ -9,7 +9,7 @@ use crate::dataset::location::RunLocation;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::present::PresentObjects;
 use crate::formats::json::JsonValue;
-use crate::git::Oid;
+use crate::git::{Commit, Oid};
 use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
 use crate::history::file_facts::{FileFacts, LISTED_RUNS, read_noted_facts};
 use crate::project::{Project, ProjectError};
@@ -34,6 +34,8 @@ pub struct ListedRun {
     pub is_selected: bool,
     /// The newest commit that introduced it.
     pub commit: Option<ListedCommit>,
+    /// The commit by which HEAD's dataset lacks it.
+    pub removal: Option<ListedRemoval>,
     /// That commit's data version, else the one that its newest tag names.
     pub data_version: Option<DataVersion>,
     /// Its tags, lowest version first.
@@ -64,7 +66,7 @@ pub struct ListedRun {
     pub figures: Option<FigureSet>,
 }
 
-/// The commit that introduced a run.
+/// A commit that introduced or removed a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedCommit {
     /// The commit.
@@ -73,6 +75,15 @@ pub struct ListedCommit {
     pub time: i64,
     /// The author's name.
     pub author: String,
+}
+
+/// The commit that removed a run from HEAD's dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRemoval {
+    /// The commit.
+    pub commit: ListedCommit,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// How much of a run's data this clone has.
@@ -84,6 +95,12 @@ pub enum CachedShare {
     Some,
     /// No file.
     None,
+}
+
+impl ListedCommit {
+    fn of(commit: &Commit) -> Self {
+        Self { id: commit.id.clone(), time: commit.time, author: commit.author.clone() }
+    }
 }
 
 impl CachedShare {
@@ -109,13 +126,15 @@ pub enum ListedState {
     Committed,
     /// In history, but its data is not in this clone.
     Elsewhere,
+    /// In history, and removed from HEAD's dataset.
+    Removed,
 }
 
 impl ListedState {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::New, Self::Ingested, Self::Committed, Self::Elsewhere];
+    pub const ALL: [Self; 5] = [Self::New, Self::Ingested, Self::Committed, Self::Elsewhere, Self::Removed];
 
-    /// `new`, `ingested`, `committed` or `elsewhere`.
+    /// `new`, `ingested`, `committed`, `elsewhere` or `removed`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,6 +142,7 @@ impl ListedState {
             Self::Ingested => "ingested",
             Self::Committed => "committed",
             Self::Elsewhere => "elsewhere",
+            Self::Removed => "removed",
         }
     }
 }
@@ -131,6 +151,9 @@ impl ListedRun {
     /// How far it is.
     #[must_use]
     pub fn state(&self) -> ListedState {
+        if self.removal.is_some() {
+            return ListedState::Removed;
+        }
         let is_committed = self.commit.is_some() || !self.tags.is_empty();
         match (is_committed, self.sources.in_dataset, self.sources.recorded.is_some()) {
             (true, ..) if self.cached == CachedShare::All => ListedState::Committed,
@@ -196,11 +219,11 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
         // Until the cache is looked at.
         cached: CachedShare::None,
         is_selected: catalog.selected.as_ref() == Some(key),
-        commit: change.map(|change| ListedCommit {
-            id: change.commit.id.clone(),
-            time: change.commit.time,
-            author: change.commit.author.clone(),
-        }),
+        commit: change.map(|change| ListedCommit::of(&change.commit)),
+        removal: catalog
+            .history
+            .removal_of(key)
+            .map(|removal| ListedRemoval { commit: ListedCommit::of(&removal.change.commit), reason: removal.reason }),
         data_version: change.map(|change| change.record.version).or_else(|| record.map(|record| record.data)),
         tags: tags.iter().map(|tag| tag.tag.name.clone()).collect(),
         start_time: None,

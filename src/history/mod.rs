@@ -23,6 +23,7 @@ pub mod loss;
 pub mod named_schema;
 pub mod origin;
 pub mod rebuilt;
+pub mod removal;
 pub mod removed;
 pub mod run_fields;
 pub mod run_files;
@@ -49,6 +50,7 @@ use crate::git::{Commit, CommitRange, ListedRef, Oid, REF_PREFIXES};
 use crate::history;
 use crate::history::commit_reader::CommitReader;
 use crate::history::history_notes::{HistoryNotes, ListStamps};
+use crate::history::removal::MergedVersions;
 use crate::history::tags::VERSION_TAG_PREFIX;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -92,6 +94,12 @@ pub struct History {
     pub left_out: BTreeMap<DataVersion, String>,
     /// The index in `dataset_commits` of the newest one that introduced each run.
     latest_by_run: HashMap<RunKey, usize>,
+    /// The index in `dataset_commits` of the newest one of HEAD that removed each run.
+    removal_by_run: HashMap<RunKey, usize>,
+    /// The data versions of the parents of merges that lack a run of one of them, by their index in `dataset_commits`.
+    merged_versions: MergedVersions,
+    /// HEAD's data version.
+    head_version: Option<DataVersion>,
     /// The indexes in `tags` of each run's tags, lowest version first.
     tags_by_run: HashMap<RunKey, Vec<usize>>,
     /// The indexes in `tags` of the tags of each commit, by name.
@@ -215,14 +223,23 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
     for id in &commits {
         drafts.extend(draft_commit(&reader, id)?);
     }
-    let on_head = reader.ancestors_of(project.repo.head()?)?;
+    let head = project.repo.head()?;
+    let head_lockfile = match &head {
+        Some(head) => reader.lockfile_of(head)?.flatten(),
+        None => None,
+    };
+    let head_record = head_lockfile.map(|lockfile| reader.record_of(&lockfile)).transpose()?.flatten();
+    let head_version = head_record.map(|record| record.version);
+    let on_head = reader.ancestors_of(head)?;
     let cache = project.open_cache()?;
     let diffs = diff_drafts(&cache, &drafts, reader.notes());
     let (mut unattributed_runs, mut left_out) = (BTreeSet::new(), BTreeMap::new());
+    let mut merged_versions = MergedVersions::new();
     let dataset_commits: Vec<DatasetCommit> = drafts
         .into_iter()
         .zip(diffs)
-        .map(|((commit, record, _), found)| {
+        .enumerate()
+        .map(|(at, ((commit, record, parents), found))| {
             let on_head = on_head.contains(&commit.id);
             unattributed_runs.extend(found.unattributed_runs);
             left_out.extend(found.left_out.map(|why| (record.version, why)));
@@ -230,6 +247,9 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
                 Some(diff) => (false, diff),
                 None => (true, diff_from_trailers(&commit, &record)),
             };
+            if parents.len() > 1 && !diff.removed.is_empty() {
+                merged_versions.insert(at, parents.iter().flatten().map(|parent| parent.version).collect());
+            }
             let (introduced, removed) = (diff.introduced.into_iter().collect(), diff.removed.into_iter().collect());
             DatasetCommit { commit, record, introduced, removed, partial, on_head }
         })
@@ -249,12 +269,15 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
     for (at, commit) in version_tags.iter().enumerate().filter_map(|(at, tag)| Some((at, tag.tag.commit.as_ref()?))) {
         version_tag_by_commit.entry(commit.clone()).or_insert(at);
     }
-    Ok(History {
+    let mut history = History {
         dataset_commits,
         tags,
         version_tags,
         left_out,
         latest_by_run,
+        removal_by_run: HashMap::new(),
+        merged_versions,
+        head_version,
         tags_by_run,
         tags_by_commit,
         version_tag_by_commit,
@@ -262,7 +285,9 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
         file_lists,
         notes,
         list_stamps: RefCell::default(),
-    })
+    };
+    history.removal_by_run = history.index_removals();
+    Ok(history)
 }
 
 /// A commit with its data version and its parents' data versions, if it changed what `dvc.lock` says about the dataset.
@@ -392,5 +417,6 @@ fn unknown_diffs(n: usize) -> Vec<VersionDiff> {
 fn diff_from_trailers(commit: &Commit, record: &DatasetRecord) -> RunDiff {
     let trailers =
         history::parse_trailers(&commit.message).into_iter().filter(|run_trailers| run_trailers.data == record.version);
-    RunDiff { introduced: trailers.map(|run_trailers| run_trailers.run).collect(), ..RunDiff::default() }
+    let introduced = trailers.map(|run_trailers| run_trailers.run).collect();
+    RunDiff { removed: removal::removed_in_message(commit, &introduced), introduced, ..RunDiff::default() }
 }

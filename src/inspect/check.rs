@@ -9,7 +9,7 @@ mod schemas;
 use std::collections::{HashMap, HashSet};
 
 use self::all_runs::AllRunsChecker;
-use self::lost_runs::check_lost_runs;
+use self::lost_runs::{check_lost_runs, check_removed_trailers};
 use self::run_files::FilesChecker;
 use self::schemas::check_schemas;
 use crate::dataset::runs::find_run_of_dir;
@@ -18,6 +18,7 @@ use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
 use crate::history::fetched_lists::FileListFetcher;
+use crate::history::removal::find_removed_selection;
 use crate::history::{DatasetCommit, History, RunTag, RunTrailers, foreign, introduced, tags};
 use crate::project::{GitTree, Project, ProjectError, Reporter, config, held, state};
 use crate::run::RunKey;
@@ -267,6 +268,9 @@ impl HistoryChecker<'_> {
             };
             push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
         }
+        if let Some(record) = &dataset_record {
+            check_removed_trailers(self.project, self.history, commit, record, findings)?;
+        }
         let Some(change) = change else { return Ok(()) };
         if change.partial {
             for (version, why) in file_lists.missing_for(&commit.id)? {
@@ -474,6 +478,9 @@ fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFind
         return Ok(None);
     };
     let comparison = held::match_recorded_run(project, dataset_record.version, run_dir)?;
+    if find_removed_selection(project, dataset_record.version, run_dir)?.is_some() {
+        return Ok(None);
+    }
     Ok(comparison.mismatch().map(|difference| CheckFinding {
         severity: CheckSeverity::Warning,
         code: "recorded_anew",

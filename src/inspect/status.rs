@@ -4,12 +4,14 @@
 mod pushed;
 mod workspace;
 
-use crate::dataset::stage::{ResolvedStage, UnversionedDataset};
+use crate::dataset::stage::{ResolvedStage, UnversionedDataset, is_selection};
 use crate::error::Explain;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
+use crate::history::removal::find_removed_selection;
 use crate::history::{RunTag, tags};
 use crate::project::held::{self, RunMatch};
+use crate::project::removal_note::RemovalNote;
 use crate::project::{self, DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
@@ -101,6 +103,7 @@ pub fn read_status(
     if state.stage.is_none() {
         return Err(ProjectError::NoStage.into());
     }
+    status.notes.extend(find_uncommitted_change(project, &state)?);
     let Some(run_dir) = status.run_dir.clone() else {
         let any = catalog.runs().any(|run| run.sources.recorded.is_some());
         status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
@@ -201,6 +204,12 @@ impl StatusReader<'_> {
             );
             return Ok(false);
         }
+        if let Some(commit) = find_removed_selection(self.project, record.version, run_dir)? {
+            let detail = format!("removed from the dataset by {}", commit.short());
+            self.status.add_step("ingested", StepState::Unknown, detail);
+            self.status.suggest_next("capture-hook select");
+            return Ok(true);
+        }
         if let Some(mismatch) = run_match.mismatch() {
             self.status.add_step("ingested", StepState::Pending, mismatch);
             return Ok(false);
@@ -284,6 +293,25 @@ impl StatusReader<'_> {
         self.status.suggest_next("capture-hook tag");
         Ok(())
     }
+}
+
+/// What a removal or a restore of runs left that was killed; without a selection, any other change of the dataset: no step
+/// shows it then.
+fn find_uncommitted_change(project: &Project, state: &DatasetState) -> Result<Option<String>, ProjectError> {
+    let Some(head) = project.repo.head()? else { return Ok(None) };
+    // A HEAD that cannot be read holds no dataset; `check` says what is wrong with it.
+    let Some(head) = project.dataset_record(&GitTree::Commit(head)).ok().flatten() else { return Ok(None) };
+    let is_changed = state.record.as_ref().is_some_and(|record| record.version != head.version);
+    let is_cleared = state.run_dir().is_none() && head.run_dir.as_deref().is_some_and(is_selection);
+    if (is_changed || is_cleared)
+        && RemovalNote::read_over(project, &head)?.is_some_and(|note| note.explains(state, &head))
+    {
+        let what =
+            "runs that are being removed or restored are not committed; run the same command again, or `git commit -a`";
+        return Ok(Some(what.into()));
+    }
+    let is_unnamed = is_changed && state.run_dir().is_none();
+    Ok(is_unnamed.then(|| "dvc.lock holds another data version than HEAD, and is not committed".into()))
 }
 
 /// What else to look at.

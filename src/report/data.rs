@@ -179,6 +179,8 @@ pub struct HistoryData {
     pub removed: Vec<String>,
     /// How many it removed.
     pub removed_count: usize,
+    /// Why it removed them, as its message says.
+    pub removal_reason: Option<String>,
     /// Whether its commit is a merge.
     pub is_merge: bool,
     /// The tags of its commit.

@@ -204,6 +204,7 @@ impl<'a> LineageReader<'a> {
                 introduced_count: is_known.then_some(change.introduced.len()),
                 removed: removed.take(MOST_NAMES).map(ToString::to_string).collect(),
                 removed_count: change.removed.len(),
+                removal_reason: change.removal_reason().map(|reason| self.cut.cut_text(&reason, Limits::NAME)),
                 is_merge: change.commit.parents.len() > 1,
                 tags: tags.into_iter().map(|tag| self.cut.cut_text(tag, Limits::NAME)).collect(),
             });

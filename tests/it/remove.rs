@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::env::{FIRST, SECOND, TestEnv, tree};
+use crate::env::{CommandOutput, FIRST, SECOND, TestEnv, tree};
 
 /// Two committed runs, the second one selected.
 fn two_committed() -> TestEnv {
@@ -98,7 +98,9 @@ fn a_removal_survives_amend_rebase_and_merge() {
     env.record_as("ok-orig100", "sweep/new");
     env.commit_run("sweep/new");
     env.git(["switch", "-q", "main"]).ok();
-    env.git(["merge", "-q", "--no-edit", "other"]).ok();
+    let merged = env.git(["merge", "-q", "--no-edit", "other"]).ok();
+    let stays = format!("capture-hook: dvc.lock: {FIRST} stays removed, though other has it\n");
+    assert!(merged.stderr.contains(&stays), "{}", merged.both());
     assert_eq!(env.runs_at("HEAD"), sorted([SECOND, "sweep/new"]));
     assert!(!env.repo("data/captures").join(FIRST).exists());
     checked(&env);
@@ -117,7 +119,11 @@ fn without_the_selected_run_none_is_selected() {
     let removed = env.hook(["remove", SECOND]).ok();
     assert!(removed.stderr.contains("no run is selected now"), "{}", removed.both());
     assert_eq!(env.runs_at("HEAD"), [FIRST]);
-    assert!(!env.repo("metrics/capture.json").exists());
+    // Empty, for DVC warns of declared files that do not exist.
+    assert_eq!(fs::read_to_string(env.repo("metrics/capture.json")).unwrap(), "{}\n");
+    assert!(!fs::read_to_string(env.repo("metrics/capture-steps.csv")).unwrap().contains(SECOND));
+    let shown = env.dvc(["metrics", "show"]).ok();
+    assert!(!shown.stderr.contains("WARNING"), "{}", shown.both());
     env.assert_committed();
     checked(&env);
     // It comes back neither by itself nor with a commit of code; the next selection works as ever.
@@ -174,4 +180,153 @@ fn what_cannot_be_removed_changes_nothing() {
             .all(|entry| { !entry.unwrap().file_name().to_string_lossy().contains("removing") })
     );
     checked(&env);
+}
+
+fn json(output: &CommandOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.both()))
+}
+
+#[test]
+fn a_removed_run_is_shown_with_when_by_whom_and_why() {
+    let env = two_committed();
+    env.git(["branch", "other"]).ok();
+    env.hook(["remove", FIRST, "--reason", "wrong seed"]).ok();
+    let removal = env.id("HEAD");
+    // A merge with a branch that has the run repeats the removal, and is not the commit that removed it.
+    env.git(["switch", "-q", "other"]).ok();
+    env.record_as("ok-orig100", "sweep/new");
+    env.commit_run("sweep/new");
+    env.git(["switch", "-q", "main"]).ok();
+    env.git(["merge", "-q", "--no-edit", "other"]).ok();
+
+    let shown = json(&env.hook(["--json", "show", FIRST]).ok());
+    assert_eq!(shown["removed"]["commit"], removal.as_str());
+    assert_eq!(shown["removed"]["author"], "Ada");
+    assert_eq!(shown["removed"]["reason"], "wrong seed");
+    assert!(shown["removed"]["committed_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(json(&env.hook(["--json", "show", SECOND]).ok())["removed"], Value::Null);
+    let text = env.hook(["show", FIRST]).ok().stdout;
+    let line = text.lines().find(|line| line.trim_start().starts_with("removed ")).unwrap();
+    assert!(line.contains(&format!("{}  wrong seed  (Ada, ", &removal[..9])), "{line}");
+
+    let state_of = |run: &str| {
+        let filter = format!("run == {run} and state == removed");
+        json(&env.hook(["--json", "runs", "--where", &filter]).ok())["runs"].clone()
+    };
+    assert_eq!(state_of(FIRST)[0]["removed"]["commit"], removal.as_str());
+    assert_eq!(state_of(SECOND), Value::Array(Vec::new()));
+
+    let log = json(&env.hook(["--json", "log", FIRST]).ok());
+    let versions = log["versions"].as_array().unwrap();
+    assert_eq!(versions.len(), 2, "{log:#}");
+    assert_eq!(versions[0]["commit"], removal.as_str());
+    assert_eq!(versions[0]["gone"], serde_json::json!([FIRST]));
+    assert_eq!(versions[0]["reason"], "wrong seed");
+    let text = env.hook(["log", FIRST]).ok().stdout;
+    assert!(text.contains("(reason: wrong seed)"), "{text}");
+
+    // Where it was not removed, and where it was restored, nothing says so.
+    env.git(["switch", "-q", "other"]).ok();
+    assert_eq!(json(&env.hook(["--json", "show", FIRST]).ok())["removed"], Value::Null);
+    env.git(["switch", "-q", "main"]).ok();
+    env.hook(["restore", FIRST]).ok();
+    assert_eq!(json(&env.hook(["--json", "show", FIRST]).ok())["removed"], Value::Null);
+    assert_eq!(json(&env.hook(["--json", "log", FIRST]).ok())["versions"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_clone_without_file_lists_knows_what_was_removed() {
+    let env = two_committed();
+    env.hook(["remove", FIRST, "--reason", "wrong seed"]).ok();
+    env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
+    let url = format!("file://{}", env.path("origin.git").display());
+    env.git_in(".", ["clone", "-q", &url, "clone"]).ok();
+    let listed = json(&env.hook_in("clone", ["--json", "runs"]).ok());
+    let of = |run: &str| listed["runs"].as_array().unwrap().iter().find(|one| one["run"] == run).unwrap().clone();
+    assert_eq!(of(FIRST)["removed"]["reason"], "wrong seed");
+    assert_eq!(of(SECOND)["removed"], Value::Null);
+}
+
+#[test]
+fn a_removal_that_the_message_claims_and_the_data_denies_is_found() {
+    let env = two_committed();
+    let message = format!("code\n\nCapture-Removed: {FIRST}\n");
+    fs::write(env.repo("code.py"), "x = 1\n").unwrap();
+    env.git(["add", "code.py"]).ok();
+    // The message hooks would take the line away.
+    env.run_in("repo", "env", ["CAPTURE_HOOK=0", "git", "commit", "-q", "-m", &message]).ok();
+    let found = json(&env.hook(["--json", "check", "HEAD~1..HEAD"]));
+    assert_eq!(found["findings"][0]["code"], "trailer_false", "{found:#}");
+    assert_eq!(found["findings"][0]["run"], FIRST);
+}
+
+#[test]
+fn publishing_all_new_runs_puts_no_removed_one_back() {
+    let env = two_committed();
+    env.hook(["remove", FIRST]).ok();
+    env.record_as("ok-orig100", "sweep/new");
+    let published = env.hook(["publish", "--no-push", "--all-new"]).ok();
+    let left_out = format!("left out: results/{FIRST} was removed by {}", &env.id("HEAD~1")[..9]);
+    assert!(published.stderr.contains(&left_out), "{}", published.both());
+    assert!(!env.runs_at("HEAD").contains(&FIRST.to_owned()));
+    // If it is asked for, it comes back.
+    env.hook(["publish", "--no-push", &format!("results/{FIRST}")]).ok();
+    assert!(env.runs_at("HEAD").contains(&FIRST.to_owned()));
+}
+
+#[test]
+fn a_conflict_can_be_resolved_for_the_side_that_removed_the_run() {
+    let env = two_committed();
+    env.git(["switch", "-q", "-c", "other"]).ok();
+    env.record_as("ok-orig100", FIRST);
+    env.hook(["publish", "--no-push", &format!("results/{FIRST}")]).ok();
+    env.git(["switch", "-q", "main"]).ok();
+    env.hook(["remove", FIRST, "--reason", "a trial"]).ok();
+    let removed = env.id("HEAD");
+    // In a merge, on either side, and where the removal is replayed.
+    for (branch, command, side) in [
+        ("main", ["merge", "other"], "--ours"),
+        ("other", ["merge", &removed], "--theirs"),
+        ("other", ["cherry-pick", &removed], "--theirs"),
+    ] {
+        env.git(["switch", "-q", "-c", &format!("{branch}-{}{side}", command[0]), branch]).ok();
+        env.git(command).fails(1);
+        env.hook(["resolve", FIRST, side]).ok();
+        env.git(["commit", "-q", "--no-edit"]).ok();
+        assert_eq!(env.runs_at("HEAD"), [SECOND], "{command:?}");
+        assert_eq!(env.trailer("HEAD", "Capture-Removed"), [FIRST], "{command:?}");
+        if command[0] == "cherry-pick" {
+            assert_eq!(env.trailer("HEAD", "Capture-Reason"), ["a trial"]);
+        }
+        checked(&env);
+    }
+}
+
+/// A merge keeps its own side's selection, also of a run that the other side removed.
+#[test]
+fn a_selected_run_that_a_merge_removed_stays_removed() {
+    for engine in ["native", "dvc"] {
+        let env = two_committed();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        env.git(["add", "capture-hook.toml"]).ok();
+        env.git(["commit", "-q", "-m", "engine"]).ok();
+        env.git(["switch", "-q", "-c", "other"]).ok();
+        env.select(FIRST);
+        env.git(["commit", "-q", "-am", "the first one again"]).ok();
+        env.git(["switch", "-q", "main"]).ok();
+        env.hook(["remove", FIRST]).ok();
+        let removal = env.id("HEAD");
+        env.git(["switch", "-q", "other"]).ok();
+        env.git(["merge", "-q", "--no-edit", "main"]).ok();
+        let params = fs::read_to_string(env.repo("params.yaml")).unwrap();
+        assert!(params.contains(FIRST), "{params}");
+        checked(&env);
+        let status = env.hook(["status"]).both();
+        assert!(status.contains(&format!("removed from the dataset by {}", &removal[..9])), "{status}");
+        // A commit of another parameter does not select it anew.
+        fs::write(env.repo("params.yaml"), format!("{params}other: 1\n")).unwrap();
+        env.git(["commit", "-q", "-am", "a parameter"]).ok();
+        assert_eq!(env.runs_at("HEAD"), [SECOND], "{engine}");
+        checked(&env);
+    }
 }

@@ -45,6 +45,7 @@ pub fn merge_lockfiles(
         conflicts: Vec::new(),
         new_lists: Vec::new(),
         added: Default::default(),
+        removed: Default::default(),
         same_recordings: Vec::new(),
         decided_runs: Vec::new(),
         renamed_runs: Vec::new(),
@@ -88,6 +89,7 @@ pub fn merge_lockfiles(
         conflicts,
         new_lists,
         added,
+        removed,
         same_recordings,
         decided_runs,
         renamed_runs,
@@ -100,6 +102,7 @@ pub fn merge_lockfiles(
         conflicts,
         new_lists,
         added,
+        removed,
         same_recordings,
         decided_runs,
         renamed_runs,
@@ -138,6 +141,7 @@ struct LockfileMerge<'a> {
     conflicts: Vec<MergeConflict>,
     new_lists: Vec<FileList>,
     added: (Vec<RunKey>, Vec<RunKey>),
+    removed: (Vec<RunKey>, Vec<RunKey>),
     same_recordings: Vec<RunKey>,
     decided_runs: Vec<(RunKey, RunChoice)>,
     renamed_runs: Vec<(RunKey, RunKey)>,
@@ -351,6 +355,7 @@ impl<'a> LockfileMerge<'a> {
         };
         let merged = union_file_lists(&base_list, &our_list, &their_list, self.sides.decisions);
         self.added = merged.added;
+        self.removed = merged.removed;
         self.same_recordings = merged.same_recordings;
         self.decided_runs = merged.decided_runs;
         self.renamed_runs = merged.renamed_runs;

@@ -42,6 +42,8 @@ pub struct MergeInput {
     pub labels: [String; 3],
     /// Whose selection stands if both sides selected another run.
     pub preferred: MergeSide,
+    /// Whether a commit is replayed (rebase, cherry-pick, stash), so that no branch is merged.
+    pub is_replay: bool,
     /// The side that git is to take of whatever both changed (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
     /// Whether the schemas of one experiment's runs may differ (`capture-hook.allowSchemaChange`).
@@ -191,6 +193,9 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
             files.path
         )
     }));
+    if merged.conflicts.is_empty() && !files.is_replay {
+        notes.extend(removed_notes(files, merged));
+    }
     let (ours, theirs) = &merged.added;
     for refusal in merged.new_lists.iter().flat_map(|file_list| split_refused(file_list.clone()).1) {
         notes.push(format!("{}: the dataset holds a path that cannot be checked out: {refusal}", files.path));
@@ -205,6 +210,27 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
             runs(theirs.len()),
             files.side_label(MergeSide::Theirs)
         ));
+    }
+    notes
+}
+
+/// How many runs of a side that stay removed are named.
+const REMOVED_SHOWN: usize = 5;
+
+/// Lines about the runs that one side removed and the other still has.
+fn removed_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
+    let [_, ours_label, theirs_label] = &files.labels;
+    let (ours, theirs) = &merged.removed;
+    let mut notes = Vec::new();
+    for (runs, what) in [
+        (ours, format!("stays removed, though {theirs_label} has it")),
+        (theirs, format!("is removed, as {theirs_label} removed it, though {ours_label} has it")),
+    ] {
+        notes.extend(runs.iter().take(REMOVED_SHOWN).map(|run| format!("{}: {run} {what}", files.path)));
+        let more = runs.len().saturating_sub(REMOVED_SHOWN);
+        if more > 0 {
+            notes.push(format!("{}: the same of {more} more", files.path));
+        }
     }
     notes
 }
@@ -343,6 +369,7 @@ mod tests {
             marker_size: 7,
             labels: ["1234567".into(), "HEAD".into(), "feature".into()],
             preferred,
+            is_replay: false,
             favored: None,
             allows_schema_change: false,
             remade: None,

@@ -25,6 +25,7 @@ fn listed_run(key: &str, config: &str, reward: Option<f64>) -> ListedRun {
             time: 1_767_225_600,
             author: "Ada".into(),
         }),
+        removal: None,
         data_version: None,
         tags: vec![format!("capture/{key}"), format!("capture/{key}@v2")],
         start_time: Some("2026-01-05T23:30:00Z".into()),

@@ -1,13 +1,14 @@
-//! The runs that a commit drops from the dataset.
+//! The runs that a commit drops from the dataset, and says that it drops.
 
 use std::collections::BTreeSet;
 
 use super::{CheckFinding, CheckSeverity};
+use crate::dvc::lockfile;
 use crate::git::Commit;
 use crate::history::fetched_lists::FileListFetcher;
 use crate::history::removed::RemovedTrailers;
-use crate::history::{DatasetCommit, loss};
-use crate::project::{GitTree, Project, ProjectError};
+use crate::history::{self, DatasetCommit, History, loss};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 
 /// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
@@ -47,4 +48,47 @@ pub(super) fn check_lost_runs(
         warn("run_lost", Some(run), message);
     }
     Ok(())
+}
+
+/// The runs that a commit's message says it removes, and that its dataset holds.
+pub(super) fn check_removed_trailers(
+    project: &Project,
+    history: &History,
+    commit: &Commit,
+    record: &DatasetRecord,
+    findings: &mut Vec<CheckFinding>,
+) -> Result<(), ProjectError> {
+    let mut named = RemovedTrailers::parse(&commit.message).runs;
+    // A squashed commit carries the trailers of what went into it: a run can have been restored after it was removed.
+    for restored in history::parse_trailers(&commit.message) {
+        named.remove(&restored.run);
+    }
+    named.retain(|run| history.holds_run(record.version, run) == Some(true));
+    // A repository can hold several projects: the commit may have removed another one's run of that name.
+    if named.is_empty() || changes_other_project(project, commit)? {
+        return Ok(());
+    }
+    findings.extend(named.into_iter().map(|run| CheckFinding {
+        severity: CheckSeverity::Error,
+        code: "trailer_false",
+        commit: Some(commit.id.clone()),
+        tag: None,
+        run: Some(run),
+        message: "the message says that the commit removes the run, but its data version holds it".into(),
+    }));
+    Ok(())
+}
+
+/// Whether a commit changed the dataset of another project in the repository.
+fn changes_other_project(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
+    for prefix in project.other_prefixes()? {
+        let path = format!("{prefix}{}", lockfile::FILE);
+        let own = project.repo.entry_at(&commit.id, &path)?;
+        for parent in &commit.parents {
+            if project.repo.entry_at(parent, &path)? != own {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

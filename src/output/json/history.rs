@@ -39,6 +39,8 @@ pub struct LogVersionJson {
     /// The runs of its parents that it removed.
     #[serde(rename = "gone")]
     pub removed: Vec<String>,
+    /// Why it removed them, as `remove --reason` wrote it into the message; `null` if it says nothing.
+    pub reason: Option<String>,
     /// Whether this clone lacks objects that tell for certain what it introduced.
     pub partial: bool,
 }

@@ -21,8 +21,8 @@ pub use history::{
 pub use runs::{
     DiffColumnJson, DiffJson, DiffKeyJson, DiffManyColumnJson, DiffManyJson, DiffManyKeyJson, DiffManySeedsJson,
     DiffMetricsJson, DiffSeedsJson, GroupKeyJson, GroupMetricJson, IngestJson, IngestedRunJson, LeftOutReason,
-    LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RunGroupJson, RunJson, RunsJson, SeedsJson, SelectJson,
-    ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
+    LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RemovedJson, RunGroupJson, RunJson, RunsJson, SeedsJson,
+    SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
 };
 pub use schema::{
     ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,

@@ -116,6 +116,8 @@ pub struct RunJson {
     pub committed_at: Option<String>,
     /// That commit's data version.
     pub data_version: Option<String>,
+    /// The commit by which HEAD's dataset lacks the run; `null` if it was not removed.
+    pub removed: Option<RemovedJson>,
     /// Its tags, oldest version first.
     pub tags: Vec<String>,
     /// Whether its data is in this clone: `all`, `some`, `none`.
@@ -130,6 +132,19 @@ pub struct RunJson {
     /// Metrics, if its parquet is in this clone.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
+}
+
+/// The commit that removed a run from HEAD's dataset.
+#[derive(Debug, Serialize)]
+pub struct RemovedJson {
+    /// The commit.
+    pub commit: String,
+    /// The time of the commit.
+    pub committed_at: String,
+    /// The author's name.
+    pub author: String,
+    /// Why, as `remove --reason` wrote it into the message; `null` if it says nothing.
+    pub reason: Option<String>,
 }
 
 /// `show`
@@ -168,6 +183,8 @@ pub struct ShowJson {
     pub system: Option<serde_json::Value>,
     /// Its commit and tags; `null` if it is not committed.
     pub history: Option<ShowHistoryJson>,
+    /// The commit by which HEAD's dataset lacks the run; `null` if it was not removed.
+    pub removed: Option<RemovedJson>,
     /// The result of validation; `null` if it is not known.
     pub validation: Option<ShowValidationJson>,
     /// Metrics; `null` if they cannot be read.

@@ -81,6 +81,8 @@ export interface HistoryEntry {
   /** Names of runs that it removed; at most 100, `removed_count` has all. */
   removed: string[];
   removed_count: number;
+  /** Why it removed them, as `capture-hook remove --reason` wrote it into its message; null if it says nothing. */
+  removal_reason: string | null;
   /** More than one parent. */
   is_merge: boolean;
   tags: string[];

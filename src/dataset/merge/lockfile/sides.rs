@@ -68,6 +68,8 @@ pub struct MergedLockfile {
     pub new_lists: Vec<FileList>,
     /// The runs that only one side added: ours, theirs.
     pub added: (Vec<RunKey>, Vec<RunKey>),
+    /// The runs that one side removed and the other did not change: ours, theirs.
+    pub removed: (Vec<RunKey>, Vec<RunKey>),
     /// Runs whose recorder files are the same on both sides, and what was made of them is not: ours stand.
     pub same_recordings: Vec<RunKey>,
     /// Runs that both sides changed and that a decision settles, each with what it was.

@@ -14,6 +14,7 @@ pub(crate) struct ListUnion {
     pub entries: Vec<FileEntry>,
     pub conflicts: Vec<MergeConflict>,
     pub added: (Vec<RunKey>, Vec<RunKey>),
+    pub removed: (Vec<RunKey>, Vec<RunKey>),
     pub same_recordings: Vec<RunKey>,
     pub decided_runs: Vec<(RunKey, RunChoice)>,
     pub renamed_runs: Vec<(RunKey, RunKey)>,
@@ -91,6 +92,11 @@ pub(crate) fn union_file_lists(
             union.added.0.push(key.clone());
         } else if sides.base.is_empty() && sides.ours.is_empty() {
             union.added.1.push(key.clone());
+        }
+        if sides.ours.is_empty() && sides.theirs == sides.base {
+            union.removed.0.push(key.clone());
+        } else if sides.theirs.is_empty() && sides.ours == sides.base {
+            union.removed.1.push(key.clone());
         }
         match merge_three_way(Some(sides.base), Some(sides.ours), Some(sides.theirs)) {
             // `None` cannot come of three `Some`.

@@ -112,6 +112,9 @@ function changeDetails(app, entry) {
   }
   if (removedCount > 0) {
     details.push(lazyDetails(`− ${plural(removedCount, "run")} removed`, () => runNames(removed.map((name) => isolatedText(name, 80)), removedCount)));
+    if (entry.removal_reason !== null) {
+      details.push(element("p", {}, "Reason: ", expandableText(entry.removal_reason)));
+    }
   }
   if (count === 0 && removedCount === 0) {
     details.push(element("p", { class: "soft" }, "No run introduced or removed."));
