@@ -82,7 +82,7 @@ impl HistoryNotes {
     /// Notes a commit whose parents and `dvc.lock` this clone knows.
     pub fn note_commit(&self, id: &Oid, commit: &NotedCommit) {
         let mut packer = Packer::default();
-        packer.add_list(commit.parents.iter(), |packer, parent| pack_id(packer, parent));
+        packer.add_list(commit.parents.iter(), pack_id);
         packer.add_optional(commit.lockfile.as_ref(), |packer, entry| {
             pack_id(packer, &entry.id);
             packer.add_number(u64::from(entry.mode));
