@@ -20,6 +20,7 @@ use crate::error::ExitKind::{Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::fs;
 use crate::support::fs::FsError;
+use crate::support::parallel;
 
 /// What is lacking of one data version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -126,6 +127,9 @@ impl DvcProject<'_> {
     }
 }
 
+/// How many objects a thread looks at before it takes the next ones.
+const CHUNK: usize = 256;
+
 fn missing_in_store(
     store: &Cache,
     local_cache: &Cache,
@@ -142,13 +146,15 @@ fn missing_in_store(
         let file_list =
             if lacks_list { local_cache.read_file_list(*version)? } else { store.read_file_list(*version)? };
         let entries = file_list.as_ref().map(FileList::entries).unwrap_or_default();
-        let objects = PresentObjects::for_many(store, entries.len());
+        let asked: Vec<&FileEntry> = entries.iter().filter(|entry| !present.contains(&entry.md5)).collect();
+        let objects = PresentObjects::for_many(store, asked.len());
+        let chunks: Vec<&[&FileEntry]> = asked.chunks(CHUNK).collect();
+        let looked_at = parallel::map(&chunks, |entries| {
+            entries.iter().map(|entry| objects.has_object(entry.md5)).collect::<Vec<_>>()
+        });
         let mut files = Vec::new();
-        for entry in entries {
-            if present.contains(&entry.md5) {
-                continue;
-            }
-            if objects.has_object(entry.md5) {
+        for (entry, is_there) in asked.iter().zip(looked_at.into_iter().flatten()) {
+            if is_there {
                 present.insert(entry.md5);
             } else {
                 files.push(entry.relpath.clone());
