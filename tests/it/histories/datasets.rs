@@ -95,10 +95,13 @@ impl Datasets {
         let known: BTreeSet<&String> = [&by_us, &by_them].into_iter().flat_map(BTreeMap::keys).collect();
         for key in ours.keys().chain(theirs.keys()).chain(known) {
             let (us, them) = (by_us.get(key).copied().unwrap_or(0), by_them.get(key).copied().unwrap_or(0));
-            let is_open = (us > 0 && them > 0) || (has_merges && us > 1);
+            // Git replays the commits of merged branches one after another, and no merge, which may have decided.
+            if has_merges && us > 1 {
+                continue;
+            }
             let is_there = match (ours.contains_key(key), theirs.contains_key(key)) {
                 (ours, theirs) if ours == theirs => ours,
-                _ if is_open => continue,
+                _ if us > 0 && them > 0 => continue,
                 // The side that touched it has its way.
                 (ours, theirs) => {
                     if us > 0 {
