@@ -90,12 +90,6 @@ impl FileListCache {
         diff::run_entries(&*list, run).ok()
     }
 
-    /// Whether so many runs of a data version were asked for that the next ones cost next to nothing.
-    #[must_use]
-    pub fn is_parsed(&self, version: DataVersion) -> bool {
-        self.recent.iter().any(|recent| recent.version == version && recent.whole.is_some())
-    }
-
     /// Where a data version's list is in the cache.
     #[must_use]
     pub fn list_path(&self, version: DataVersion) -> PathBuf {

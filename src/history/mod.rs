@@ -111,6 +111,8 @@ pub struct History {
     file_lists: RefCell<FileListCache>,
     notes: Option<HistoryNotes>,
     list_stamps: RefCell<ListStamps>,
+    /// How often runs of each data version were asked for.
+    asked: RefCell<HashMap<DataVersion, u32>>,
 }
 
 impl History {
@@ -118,8 +120,13 @@ impl History {
     /// version's file list, or it is damaged.
     #[must_use]
     pub fn run_entries(&self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
+        /// So many runs of a data version are noted; who asks for more is better served by all of its list.
+        const MOST_NOTED: u32 = 64;
         let mut file_lists = self.file_lists.borrow_mut();
-        let noted = self.notes.as_ref().filter(|_| !file_lists.is_parsed(version)).and_then(|notes| {
+        let mut asked = self.asked.borrow_mut();
+        let asked = asked.entry(version).or_default();
+        *asked = asked.saturating_add(1);
+        let noted = self.notes.as_ref().filter(|_| *asked <= MOST_NOTED).and_then(|notes| {
             let stamp = self.list_stamps.borrow_mut().get_or_read(version, || file_lists.list_path(version))?;
             Some((notes, stamp))
         });
@@ -285,6 +292,7 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
         file_lists,
         notes,
         list_stamps: RefCell::default(),
+        asked: RefCell::default(),
     };
     history.removal_by_run = history.index_removals();
     Ok(history)

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::env::{NOTE_FILES, TestEnv, copy_dir, corpus_run};
@@ -279,5 +280,32 @@ fn a_repository_that_libgit2_refuses_is_noted_too() {
         env.git(["config", "extensions.refStorage", "files"]).ok();
         env.assert_notes_change_nothing("repo");
         assert_eq!(versions(env, "repo"), by_lib);
+    });
+}
+
+#[test]
+fn notes_do_not_grow_while_nothing_changes() {
+    TestEnv::committed_native().case(|env| {
+        // A data version of more runs than are noted one by one, as its list has them.
+        let md5 = |bytes: &[u8]| Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let entry = |at: usize| format!("{{\"md5\": \"{}\", \"relpath\": \"many/r{at:04}/run.json\"}}", md5(b"1"));
+        let list = format!("[{}]", (0..700).map(entry).collect::<Vec<_>>().join(", "));
+        let name = md5(list.as_bytes());
+        let path = env.repo(".dvc/cache/files/md5").join(&name[..2]).join(format!("{}.dir", &name[2..]));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, list).unwrap();
+        let old = file_list(env, "HEAD");
+        let old_shard = old.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let old_name = format!("{old_shard}{}", old.file_name().unwrap().to_str().unwrap());
+        let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
+        fs::write(env.repo("dvc.lock"), lock.replace(&old_name, &format!("{name}.dir"))).unwrap();
+        env.git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "-am", "Many runs"]).ok();
+        assert_eq!(versions(env, "repo")[0]["run_count"], 700);
+        settle();
+        env.assert_notes_change_nothing("repo");
+        let sizes = || NOTE_FILES.map(|name| fs::metadata(env.note_file("repo", name)).map(|facts| facts.len()).ok());
+        let noted = sizes();
+        env.assert_notes_change_nothing("repo");
+        assert_eq!(sizes(), noted);
     });
 }
