@@ -75,7 +75,9 @@ impl Explain for RemoveError {
             Self::NotInDataVersion { .. } => {
                 Setup.code("not_in_dataset").hint("see which commits introduced the run: `capture-hook log RUN`")
             }
-            Self::InDataset { .. } => Setup.code("already_in_dataset"),
+            Self::InDataset { .. } => {
+                Setup.code("already_in_dataset").hint("nothing is to be restored: see it with `capture-hook show RUN`")
+            }
         }
     }
 }
