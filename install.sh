@@ -5,7 +5,7 @@
 set -eu
 
 DVC_VERSION=3.67.1
-# Installs DVC in a tenth of the time; if it is not to be had, pip does it.
+# Installs DVC faster than pip, which does it if uv cannot be fetched.
 UV_VERSION=0.13.9
 
 usage() {

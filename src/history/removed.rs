@@ -60,7 +60,7 @@ impl RemovedTrailers {
     }
 }
 
-/// The trailers of a commit message for these removed runs; none if there are none.
+/// The trailers of a commit message for these removed runs; empty without runs.
 #[must_use]
 pub fn removed_trailer_lines(runs: &BTreeSet<RunKey>, reason: Option<&str>) -> Vec<String> {
     let mut lines: Vec<String> = match runs.len() {
