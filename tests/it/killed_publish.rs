@@ -1,11 +1,10 @@
 //! A publish of many runs that is killed, at many moments.
 
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use crate::env::{BIN, TestEnv, files, tree};
-use crate::limits::Running;
+use crate::env::{BIN, TestEnv, tree};
+use crate::faults::{kill_all, start};
 
 const RUNS: usize = 12;
 const PUBLISH: [&str; 4] = ["publish", "-q", "--all-new", "--no-push"];
@@ -19,35 +18,10 @@ fn recorded() -> TestEnv {
     env
 }
 
-/// Starts a publish in a group of its own, so that it can be killed with all that it started.
-fn start(env: &TestEnv) -> Child {
-    use std::os::unix::process::CommandExt;
-    let mut command = env.command(BIN, "repo");
-    command.args(PUBLISH).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
-/// Kills every process that works in this environment.
-fn kill_all(env: &TestEnv, child: &mut Child) {
-    let _ = rustix::process::kill_process_group(rustix::process::Pid::from_child(child), rustix::process::Signal::KILL);
-    // One that is being started while the list is read is in the next.
-    let mut quiet = 0;
-    while quiet < 2 {
-        quiet = if Running::now().within(&env.path("")).kill() == 0 { quiet + 1 } else { 0 };
-    }
-    let _ = child.wait();
-    // What a killed git leaves is for the user to remove, as git itself says.
-    for lock in files(&env.repo(".git")).iter().filter(|path| path.extension().is_some_and(|e| e == "lock")) {
-        if !lock.starts_with(env.repo(".git/capture-hook")) {
-            fs::remove_file(lock).unwrap();
-        }
-    }
-}
-
 /// Whether it was killed before it had ended.
 fn killed_at(made: &TestEnv, moment: Duration, whole: &std::collections::BTreeMap<String, Vec<u8>>) -> bool {
     let env = made.copy();
-    let mut child = start(&env);
+    let mut child = start(&env, BIN, &PUBLISH);
     thread::sleep(moment);
     let was_killed = child.try_wait().unwrap().is_none();
     kill_all(&env, &mut child);
@@ -73,7 +47,7 @@ fn a_killed_publish_of_many_runs_can_be_repeated() {
     let (whole, time) = {
         let env = made.copy();
         let started = Instant::now();
-        assert!(start(&env).wait().unwrap().success());
+        assert!(start(&env, BIN, &PUBLISH).wait().unwrap().success());
         (tree(&env.repo("data")), started.elapsed())
     };
     // Two at a time: most of each is waiting.
