@@ -60,6 +60,7 @@ mod python;
 mod readme;
 mod record;
 mod release;
+mod released;
 mod remove;
 mod remove_killed;
 mod report;
