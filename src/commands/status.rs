@@ -4,7 +4,6 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::catalog;
 use crate::hooks;
 use crate::inspect::status::{self, RunStatus, StepState};
 use crate::output::StyledText;
@@ -30,9 +29,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = catalog::load_catalog(&project)?;
     let bar = app.ui.progress("validating", None);
-    let mut status = status::read_status(&project, &catalog, &bar)?;
+    let mut status = status::read_status(&project, &bar)?;
     drop(bar);
     let unreached = hooks::describe_unreached(app, &project.repo);
     if unreached.is_some() {

@@ -3,12 +3,12 @@
 //! Nothing is changed. What is known to be right is not read again (see [`KnownFiles`]). A link into DVC's cache is
 //! checked like any other file, because the object could have been changed through it.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs::Metadata;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::known_files::{FileStat, KnownFiles};
-use crate::dataset::runs::{RunEntries, entries_of_no_run, group_by_run, run_keys, run_of_path};
+use crate::dataset::run_folders::{FoundFile, RunFolder};
+use crate::dataset::runs::{RunEntries, entries_of_no_run, group_by_run};
 use crate::dataset::verify::{walk_dir, walk_files};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
@@ -79,8 +79,7 @@ pub fn stat_files(dataset: &Path) -> FilesBefore {
     let mut names = Vec::new();
     walk_files(dataset, "", &mut names);
     // A link that leads nowhere has no state; whatever is at its path later counts as written.
-    let stat =
-        |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
+    let stat = |name: String| Some((name.clone(), FoundFile::at(&dataset.join(name))?.stat));
     FilesBefore(names.into_iter().filter_map(stat).collect())
 }
 
@@ -94,11 +93,13 @@ pub fn compare_dataset(
     let cache = comparison.cache;
     let mut known = KnownFiles::read(comparison.known_files.to_path_buf());
     let mut found = DatasetDifferences::default();
-    let entries = present_entries(comparison, &dataset, &mut found);
+    // DVC alone tells which files it ignores, so with such rules none counts as added.
+    let finds_added = ignore::rule_files(RootDir::new(comparison.root), comparison.out_dir)?.is_empty();
+    let (entries, unlisted) = look_at_runs(comparison, &dataset, finds_added, &mut found);
     let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
-    for (entry, meta) in entries {
+    for (entry, file) in entries {
         let path = || dataset.join(&entry.relpath);
-        let Some(meta) = meta else {
+        let Some(FoundFile { stat, is_file }) = file else {
             let to = std::fs::read_link(path());
             // DVC's own link to an object that is gone is no change.
             let missing =
@@ -107,9 +108,8 @@ pub fn compare_dataset(
             continue;
         };
         found.present += 1;
-        let stat = FileStat::from_metadata(&meta);
         let written = comparison.before.is_some_and(|before| before.0.get(&entry.relpath) != Some(&stat));
-        if !meta.is_file() {
+        if !is_file {
             found.changed.push(entry.relpath.clone());
         } else if written || known.is_known(&entry.relpath, entry.md5, &stat) {
             // What was written is not noted: another program may have been at work as well.
@@ -136,87 +136,72 @@ pub fn compare_dataset(
     }
     // Files that the list no longer holds are dropped; a look at one run says nothing about the others.
     known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
-    found.added = find_added_files(comparison, &dataset)?;
+    found.added = unlisted;
+    if finds_added && comparison.only_run.is_none() {
+        found.added.extend(find_loose_files(comparison.file_list, &dataset));
+    }
+    found.added.sort();
     found.changed.sort();
     Ok(found)
 }
 
-/// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores,
-/// so with such rules none is returned.
-fn find_added_files(comparison: &DatasetComparison<'_>, dataset: &Path) -> Result<Vec<String>, FsError> {
-    if !ignore::rule_files(RootDir::new(comparison.root), comparison.out_dir)?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names = match comparison.only_run {
-        Some(run) => {
-            let mut names = Vec::new();
-            walk_files(&run.dir_under(dataset), &run.to_string(), &mut names);
-            names
-        }
-        None => list_files(dataset),
-    };
-    let chunks: Vec<&[String]> = names.chunks(CHUNK).collect();
-    let unlisted = parallel::map(&chunks, |names| {
-        names.iter().filter(|name| comparison.file_list.get(name).is_none()).collect::<Vec<_>>()
+/// Files that the list does not hold and that are in no run's folder: beside experiments or runs, or in a folder whose
+/// name no run can have.
+fn find_loose_files(file_list: &FileList, dataset: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    each_dir(dataset, "", &mut names, &mut |experiment, experiment_path, names| {
+        each_dir(&experiment, &experiment_path, names, &mut |dir, path, names| {
+            // The folders of listed runs were looked at; others hold no file of this data version.
+            if path.parse::<RunKey>().is_err() {
+                walk_files(&dir, &path, names);
+            }
+        });
     });
-    let unlisted: Vec<&String> = unlisted.into_iter().flatten().collect();
-    if unlisted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let runs: BTreeSet<RunKey> = run_keys(comparison.file_list).collect();
-    let is_of_known_run = |name: &&&String| run_of_path(name).is_none_or(|run| runs.contains(&run));
-    let mut added: Vec<String> = unlisted.iter().filter(is_of_known_run).map(|name| (*name).clone()).collect();
-    added.sort();
-    Ok(added)
-}
-
-/// The files below a directory, as [`walk_files`] finds them, each run's folder by one of several threads.
-fn list_files(dataset: &Path) -> Vec<String> {
-    let (mut names, mut dirs, mut todo) = (Vec::new(), Vec::new(), vec![(dataset.to_path_buf(), String::new())]);
-    for depth in 0..2 {
-        for (dir, prefix) in std::mem::take(&mut todo) {
-            walk_dir(&dir, &prefix, &mut names, &mut |dir, prefix| {
-                if depth == 0 { &mut todo } else { &mut dirs }.push((dir, prefix));
-            });
-        }
-    }
-    let chunks: Vec<&[(PathBuf, String)]> = dirs.chunks(CHUNK).collect();
-    let below = parallel::map(&chunks, |dirs| {
-        let mut names = Vec::new();
-        dirs.iter().for_each(|(dir, prefix)| walk_files(dir, prefix, &mut names));
-        names
-    });
-    names.extend(below.into_iter().flatten());
+    names.retain(|name| file_list.get(name).is_none());
     names
 }
 
-/// The files that should be there, with what the file system says of each; runs whose folders are not there are noted.
-fn present_entries<'a>(
+/// Adds the files in a directory itself; `look_at` gets each directory in it, its path and the names.
+fn each_dir(
+    dir: &Path,
+    prefix: &str,
+    names: &mut Vec<String>,
+    look_at: &mut dyn FnMut(PathBuf, String, &mut Vec<String>),
+) {
+    let mut dirs = Vec::new();
+    walk_dir(dir, prefix, names, &mut |dir, path| dirs.push((dir, path)));
+    dirs.into_iter().for_each(|(dir, path)| look_at(dir, path, names));
+}
+
+/// A listed file, and what the file system says of it.
+type LookedAt<'a> = (&'a FileEntry, Option<FoundFile>);
+
+/// The files that should be there, and those that should not in the folders of runs; runs whose folders are not there are
+/// noted.
+fn look_at_runs<'a>(
     comparison: &DatasetComparison<'a>,
     dataset: &Path,
+    finds_unlisted: bool,
     found: &mut DatasetDifferences,
-) -> Vec<(&'a FileEntry, Option<Metadata>)> {
+) -> (Vec<LookedAt<'a>>, Vec<String>) {
     let is_asked = |run: &RunEntries<'_>| comparison.only_run.is_none_or(|only| *only == run.key);
     let runs: Vec<RunEntries<'a>> = group_by_run(comparison.file_list).filter(is_asked).collect();
-    let stat = |entry: &'a FileEntry| (entry, std::fs::metadata(dataset.join(&entry.relpath)).ok());
     let chunks: Vec<&[RunEntries<'a>]> = runs.chunks(CHUNK).collect();
-    let looked_at = parallel::map(&chunks, |runs| {
-        let look_at = |run: &RunEntries<'a>| run.entries.iter().map(stat).collect::<Vec<_>>();
-        runs.iter().map(look_at).collect::<Vec<_>>()
+    let folders = parallel::map(&chunks, |runs| {
+        runs.iter().map(|run| RunFolder::look_at(dataset, run, finds_unlisted)).collect::<Vec<_>>()
     });
-    let mut entries = Vec::with_capacity(comparison.file_list.len());
-    for (run, files) in runs.into_iter().zip(looked_at.into_iter().flatten()) {
-        // `symlink_metadata`: a link in place of the folder is something that is there.
-        let is_there = files.iter().any(|(_, meta)| meta.is_some())
-            || std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok();
-        if is_there {
-            entries.extend(files);
+    let (mut entries, mut unlisted) = (Vec::with_capacity(comparison.file_list.len()), Vec::new());
+    for (run, folder) in runs.into_iter().zip(folders.into_iter().flatten()) {
+        if folder.is_there {
+            entries.extend(run.entries.iter().zip(folder.files));
+            unlisted.extend(folder.unlisted);
         } else {
             found.absent_runs.push(run.key);
         }
     }
     if comparison.only_run.is_none() {
-        entries.extend(entries_of_no_run(comparison.file_list).map(stat));
+        let look_at = |entry: &'a FileEntry| (entry, FoundFile::at(&dataset.join(&entry.relpath)));
+        entries.extend(entries_of_no_run(comparison.file_list).map(look_at));
     }
-    entries
+    (entries, unlisted)
 }

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
+
+use rustix::fs::Stat;
 
 use crate::dvc::hash::DvcHash;
 use crate::support::{fs, limits};
@@ -22,13 +22,15 @@ pub(crate) struct FileStat {
 }
 
 impl FileStat {
-    pub fn from_metadata(meta: &Metadata) -> Self {
+    // The fields' types differ between systems; no size is negative.
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_possible_wrap)]
+    pub fn of_stat(stat: &Stat) -> Self {
         let time = |seconds: i64, nanoseconds: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
         Self {
-            size: meta.len(),
-            modified: time(meta.mtime(), meta.mtime_nsec()),
-            changed: time(meta.ctime(), meta.ctime_nsec()),
-            inode: meta.ino(),
+            size: stat.st_size as u64,
+            modified: time(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: time(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            inode: stat.st_ino,
         }
     }
 
@@ -114,7 +116,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, note) = (dir.path().join("f"), dir.path().join("note"));
         std::fs::write(&file, "1").unwrap();
-        let (md5, stat) = (DvcHash::of_bytes(b"1"), FileStat::from_metadata(&std::fs::metadata(&file).unwrap()));
+        let (md5, stat) = (DvcHash::of_bytes(b"1"), FileStat::of_stat(&rustix::fs::stat(&file).unwrap()));
         let at = |now: SystemTime| KnownFiles { now, ..KnownFiles::read(note.clone()) };
         // A write in the same tick of the clock would not show.
         let mut known = at(SystemTime::now());

@@ -14,6 +14,7 @@ pub mod merge;
 pub mod metrics_files;
 pub mod native;
 pub mod record;
+mod run_folders;
 pub mod runs;
 pub mod stage;
 pub mod verified;

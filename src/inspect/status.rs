@@ -4,12 +4,15 @@
 mod pushed;
 mod workspace;
 
+use std::panic::resume_unwind;
+
 use crate::dataset::stage::{ResolvedStage, UnversionedDataset, is_selection};
 use crate::error::Explain;
 use crate::git::Oid;
-use crate::history::catalog::Catalog;
+use crate::history::catalog::{self, Catalog};
 use crate::history::removal::find_removed_selection;
 use crate::history::{RunTag, tags};
+use crate::inspect::status::workspace::{WorkspaceCheck, WorkspaceFacts};
 use crate::project::held::{self, RunMatch};
 use crate::project::removal_note::RemovalNote;
 use crate::project::{self, DatasetState, GitTree, Project, ProjectError};
@@ -92,38 +95,56 @@ impl RunStatus {
 }
 
 /// How far the selected run is, read from the workspace, the index and history.
-pub fn read_status(
+pub fn read_status(project: &Project, progress: &dyn Progress) -> Result<RunStatus, RemoteDataError> {
+    let state = project.dataset_state(&GitTree::WorkTree)?;
+    let workspace_check = WorkspaceCheck::prepare(project, &state)?;
+    // Looking at every file of the workspace takes as long as everything else, so that is done in the meantime.
+    std::thread::scope(|scope| {
+        let comparing = workspace_check.as_ref().map(|check| scope.spawn(|| check.compare(progress)));
+        let compare = || -> Result<Option<WorkspaceFacts>, ProjectError> {
+            let joined = comparing.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.transpose()
+        };
+        read_steps(project, state, compare, progress)
+    })
+}
+
+/// Reads one step after another; the last is what `compare` found in the workspace.
+fn read_steps(
     project: &Project,
-    catalog: &Catalog,
+    state: DatasetState,
+    compare: impl FnOnce() -> Result<Option<WorkspaceFacts>, ProjectError>,
     progress: &dyn Progress,
 ) -> Result<RunStatus, RemoteDataError> {
-    let state = project.dataset_state(&GitTree::WorkTree)?;
+    let catalog = catalog::load_catalog(project)?;
     let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
-    status.notes = list_notes(catalog)?;
+    status.notes = list_notes(&catalog)?;
     if state.stage.is_none() {
         return Err(ProjectError::NoStage.into());
     }
     status.notes.extend(find_uncommitted_change(project, &state)?);
-    let Some(run_dir) = status.run_dir.clone() else {
+    let record = state.record.clone();
+    if let Some(run_dir) = status.run_dir.clone() {
+        status.run.clone_from(&catalog.selected);
+        let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
+        let quoted_name = shell_quote(&name);
+        let mut reader = StatusReader { project, progress, state, status };
+        // The order matters: the first step that suggests a command decides what is next.
+        reader.check_recording(&run_dir)?;
+        let current = reader.check_ingested(&run_dir)?;
+        let committed = reader.check_committed(current, &quoted_name)?;
+        reader.check_tagged(&catalog, committed.as_ref())?;
+        status = reader.status;
+        let version = record.as_ref().map(|record| record.version);
+        pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
+    } else {
         let any = catalog.runs().any(|run| run.sources.recorded.is_some());
         status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
-        workspace::check_workspace(project, &mut status, &state, progress)?;
-        return Ok(status);
-    };
-    status.run.clone_from(&catalog.selected);
-    let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
-    let quoted_name = shell_quote(&name);
-    let mut reader = StatusReader { project, progress, state, status };
-    // The order matters: the first step that suggests a command decides what is next.
-    reader.check_recording(&run_dir)?;
-    let current = reader.check_ingested(&run_dir)?;
-    let committed = reader.check_committed(current, &quoted_name)?;
-    reader.check_tagged(catalog, committed.as_ref())?;
-    let StatusReader { state, mut status, .. } = reader;
-    let version = state.record.as_ref().map(|record| record.version);
-    pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
+    }
     // Last: what it suggests is used only if no step of the run suggested a command.
-    workspace::check_workspace(project, &mut status, &state, progress)?;
+    if let (Some(record), Some(facts)) = (record, compare()?) {
+        workspace::report_facts(project, &mut status, &record, &facts)?;
+    }
     Ok(status)
 }
 

@@ -1,7 +1,10 @@
 //! The step of `status` that compares the workspace's dataset with `dvc.lock`.
 
+use std::path::PathBuf;
+
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset};
 use crate::dataset::runs::{run_keys, split_refused};
+use crate::dvc::cache::Cache;
 use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{self, DatasetRecord, DatasetState, Project, ProjectError, workspace};
@@ -14,50 +17,96 @@ const MAX_BYTES: u64 = 1 << 30;
 
 const STEP: &str = "workspace";
 
-/// Looks whether the workspace's dataset is as `dvc.lock` says.
-pub(super) fn check_workspace(
+/// How the workspace's dataset compares with what `dvc.lock` says.
+#[derive(Debug)]
+pub(super) enum WorkspaceFacts {
+    /// The last checkout was not followed yet: until it is, every difference would look like a local change.
+    SyncPending,
+    /// The file list is not in this clone.
+    NoFileList,
+    /// Compared file by file; how many runs and files there should be.
+    Compared { differences: DatasetDifferences, runs: usize, files: usize },
+}
+
+/// What is compared; it needs no repository, so that another thread can do it.
+pub(super) struct WorkspaceCheck {
+    root: PathBuf,
+    cache: Cache,
+    known_files: PathBuf,
+    record: DatasetRecord,
+    is_sync_pending: bool,
+}
+
+impl WorkspaceCheck {
+    /// Of the workspace's data version; `None` without one.
+    pub fn prepare(project: &Project, state: &DatasetState) -> Result<Option<Self>, ProjectError> {
+        let Some(record) = state.record.clone() else { return Ok(None) };
+        Ok(Some(Self {
+            root: project.root.clone(),
+            cache: project.open_cache()?,
+            known_files: project::mark_path(project, KNOWN_FILES_MARK),
+            record,
+            is_sync_pending: workspace::is_sync_pending(project),
+        }))
+    }
+
+    /// Compares.
+    pub fn compare(&self, progress: &dyn Progress) -> Result<WorkspaceFacts, ProjectError> {
+        if self.is_sync_pending {
+            return Ok(WorkspaceFacts::SyncPending);
+        }
+        let Some(file_list) = self.cache.read_file_list(self.record.version)? else {
+            return Ok(WorkspaceFacts::NoFileList);
+        };
+        // No checkout writes the refused paths, and so they are not missing.
+        let (file_list, _) = split_refused(file_list);
+        let comparison = DatasetComparison {
+            root: &self.root,
+            cache: &self.cache,
+            known_files: &self.known_files,
+            out_dir: &self.record.out_dir,
+            file_list: &file_list,
+            only_run: None,
+            before: None,
+            max_bytes: MAX_BYTES,
+        };
+        let differences = compare_dataset(&comparison, progress)?;
+        let (runs, files) = (run_keys(&file_list).count(), file_list.len());
+        Ok(WorkspaceFacts::Compared { differences, runs, files })
+    }
+}
+
+/// Reports how the workspace's dataset stands.
+pub(super) fn report_facts(
     project: &Project,
     status: &mut RunStatus,
-    state: &DatasetState,
-    progress: &dyn Progress,
+    dataset_record: &DatasetRecord,
+    facts: &WorkspaceFacts,
 ) -> Result<(), ProjectError> {
-    let Some(dataset_record) = &state.record else { return Ok(()) };
-    // Before anything is compared: until the sync, every difference would look like a local change.
-    if workspace::is_sync_pending(project) {
-        status.add_step(STEP, StepState::Pending, "it does not match the last checkout yet; run `capture-hook pull`");
-        status.suggest_next("capture-hook pull");
-        return Ok(());
-    }
-    let Some(file_list) = project.open_cache()?.read_file_list(dataset_record.version)? else {
-        let detail = format!("the file list of {} is not in this clone", dataset_record.version);
-        status.add_step(STEP, StepState::Unknown, detail);
+    let WorkspaceFacts::Compared { differences, runs, files } = facts else {
+        if matches!(facts, WorkspaceFacts::SyncPending) {
+            status.add_step(
+                STEP,
+                StepState::Pending,
+                "it does not match the last checkout yet; run `capture-hook pull`",
+            );
+            status.suggest_next("capture-hook pull");
+        } else {
+            let detail = format!("the file list of {} is not in this clone", dataset_record.version);
+            status.add_step(STEP, StepState::Unknown, detail);
+        }
         return Ok(());
     };
-    // No checkout writes the refused paths, and so they are not missing.
-    let (file_list, _) = split_refused(file_list);
-    let (cache, known_files) = (project.open_cache()?, project::mark_path(project, KNOWN_FILES_MARK));
-    let comparison = DatasetComparison {
-        root: &project.root,
-        cache: &cache,
-        known_files: &known_files,
-        out_dir: &dataset_record.out_dir,
-        file_list: &file_list,
-        only_run: None,
-        before: None,
-        max_bytes: MAX_BYTES,
-    };
-    let differences = compare_dataset(&comparison, progress)?;
     // At the version it was last synced to, a difference is a local change; else it may be old data.
     let old = workspace::read_workspace_version(project)?.filter(|at| *at != dataset_record.version);
     if let Some(old) = old
-        && is_behind(project, dataset_record, old, &differences)?
+        && is_behind(project, dataset_record, old, differences)?
     {
         status.add_step(STEP, StepState::Pending, "it holds another commit's data; run `capture-hook pull`");
         status.suggest_next("capture-hook pull");
         return Ok(());
     }
-    let runs = run_keys(&file_list).count();
-    report_workspace(status, &differences, runs, file_list.len());
+    report_workspace(status, differences, *runs, *files);
     Ok(())
 }
 
