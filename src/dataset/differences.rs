@@ -205,3 +205,65 @@ fn look_at_runs<'a>(
     }
     (entries, unlisted)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::dvc::hash::DvcHash;
+    use crate::support::progress::NoProgress;
+
+    const LISTED: [&str; 6] = ["e/gone/a", "e/link/a", "e/r/a", "e/r/b", "e/r/video/x", "loose"];
+
+    fn compare(root: &Path, only_run: Option<&RunKey>) -> DatasetDifferences {
+        let entry = |relpath: &str| FileEntry { relpath: relpath.into(), md5: DvcHash::of_bytes(relpath.as_bytes()) };
+        let file_list = FileList::new(LISTED.map(entry).to_vec()).unwrap();
+        let comparison = DatasetComparison {
+            root,
+            cache: &Cache::in_dir(&root.join("cache")),
+            known_files: &root.join("known"),
+            out_dir: "data",
+            file_list: &file_list,
+            only_run,
+            before: None,
+            max_bytes: 1 << 20,
+        };
+        compare_dataset(&comparison, &NoProgress).unwrap()
+    }
+
+    #[test]
+    fn what_differs_is_found_wherever_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join("data").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for file in LISTED {
+            write(file, file);
+        }
+        assert_eq!(compare(dir.path(), None), DatasetDifferences { present: 6, ..DatasetDifferences::default() });
+        // The folder of a run behind a link is read through it, and the link itself is not of the data version.
+        fs::rename(dir.path().join("data/e/link"), dir.path().join("elsewhere")).unwrap();
+        symlink("../../elsewhere", dir.path().join("data/e/link")).unwrap();
+        fs::remove_dir_all(dir.path().join("data/e/gone")).unwrap();
+        fs::remove_file(dir.path().join("data/e/r/b")).unwrap();
+        write("e/r/a", "changed");
+        for added in ["e/r/new", "e/r/video/y/z", "e/r/.git/config", "e/.git /x", "e/other/x", "e/beside", "beside"] {
+            write(added, "");
+        }
+        symlink("nowhere", dir.path().join("data/e/r/to")).unwrap();
+        let found = compare(dir.path(), None);
+        assert_eq!(found.changed, ["e/r/a"]);
+        assert_eq!(found.missing, ["e/r/b"]);
+        assert_eq!(found.absent_runs, ["e/gone".parse().unwrap()]);
+        // A run that the data version does not hold is a new one; a folder that can be no run's is not.
+        assert_eq!(found.added, ["beside", "e/.git /x", "e/beside", "e/link", "e/r/new", "e/r/to", "e/r/video/y/z"]);
+        assert_eq!(found.present, 4);
+        let only = compare(dir.path(), Some(&"e/r".parse().unwrap()));
+        assert_eq!((only.added.len(), only.missing.len(), only.present), (3, 1, 2));
+    }
+}
