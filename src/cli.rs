@@ -77,6 +77,8 @@ pub enum CliCommand {
     Remove(commands::remove::Args),
     /// Put removed runs back into the dataset, by one commit.
     Restore(commands::restore::Args),
+    /// Drop the local copies of runs that are on the remote.
+    Forget(commands::forget::Args),
     /// Check that commits, trailers and tags are right, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
@@ -264,6 +266,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Resolve(args) => commands::resolve::run(&app, &args),
         CliCommand::Remove(args) => commands::remove::run(&app, &args),
         CliCommand::Restore(args) => commands::restore::run(&app, &args),
+        CliCommand::Forget(args) => commands::forget::run(&app, &args),
         CliCommand::Check(args) => commands::check::run(&app, &args),
         CliCommand::Tag(args) => commands::tag::run(&app, &args),
         CliCommand::Status(args) => commands::status::run(&app, &args),

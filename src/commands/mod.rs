@@ -9,6 +9,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod export;
+pub mod forget;
 pub mod get;
 pub mod hook;
 pub mod ingest;

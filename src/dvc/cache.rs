@@ -197,6 +197,14 @@ impl Cache {
         Ok(())
     }
 
+    /// Removes an object, and gives its size; `None` if the cache lacks it.
+    pub fn remove_object(&self, hash: DvcHash) -> Result<Option<u64>, FsError> {
+        let Some(size) = self.object_size(hash) else { return Ok(None) };
+        // The name alone goes: a hard link of the workspace keeps its bytes.
+        fs::remove_all(&self.object_path(hash))?;
+        Ok(Some(size))
+    }
+
     /// Takes over every object of another cache that this one lacks. The other one stays as it is.
     pub fn copy_objects_from(&self, other: &Self) -> Result<(), FsError> {
         // A directory that is missing or unreadable has nothing to copy; what is not copied is fetched again.

@@ -24,6 +24,7 @@ mod state;
 mod tips;
 mod topology;
 mod tracked;
+mod work_trees;
 mod write;
 
 pub use caller::{FavoredSide, GitCall};
@@ -39,4 +40,5 @@ pub use refs::{CommitRange, HeadMove, Tag};
 pub use repo::Repo;
 pub use state::{GitOperation, merged_branches};
 pub use topology::order_commits;
+pub use work_trees::WorkTree;
 pub use write::{NewTag, PartialCommit};

@@ -94,6 +94,16 @@ impl Repo {
         Ok(output.split(|byte| *byte == 0).any(|path| !path.is_empty() && matches(path)))
     }
 
+    /// Returns the paths of all tracked files, by the index.
+    pub fn list_tracked_files(&self) -> Result<Vec<String>, GitError> {
+        if let Some(index) = self.lib_index() {
+            return Ok(index.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect());
+        }
+        let output = self.run_git(["ls-files", "-z", "--full-name", "--", ":(top)"])?.stdout;
+        let paths = output.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect())
+    }
+
     fn commits_hold(&self, commits: &[Oid], parts: &[String]) -> Result<bool, GitError> {
         if let Some(lib) = &self.lib {
             let holds = |commit: &Oid| -> Result<bool, git2::Error> {

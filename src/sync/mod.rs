@@ -4,6 +4,9 @@
 //! `pull.max_bytes`, else only the selected run. Local changes are kept. Nothing here makes a git command fail.
 
 mod error;
+pub mod forget;
+pub mod forgotten;
+pub mod local_copies;
 mod outcome;
 mod plan;
 pub mod pull;
@@ -194,6 +197,13 @@ impl SyncJob<'_> {
         }
         let to;
         (to, *refused_out) = split_refused(self.dvc.read_file_list(version)?);
+        let to = match self.scope {
+            SyncScope::All => to,
+            SyncScope::Limited | SyncScope::SelectedRun => {
+                let dataset = self.project.root.join(&self.dataset_record.out_dir);
+                forgotten::without_forgotten(self.project, &cache, &dataset, to)
+            }
+        };
         let from = self.read_workspace_list(may_fetch)?;
         let max_files = if self.scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
         let check_out = |to: &FileList| check_out_files(&self.dvc, &self.dataset_record.out_dir, &from, to, max_files);

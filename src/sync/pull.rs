@@ -3,6 +3,7 @@
 //! Unlike a sync, it compares every existing file with the data version: local changes are reported, and kept unless
 //! the user asks to replace them.
 
+use super::forgotten::clear_forgotten;
 use super::outcome::{outcome_of_checkout, outcome_of_fetch};
 use super::{
     PATIENCE, SyncError, SyncOutcome, SyncScope, check_out_files, drop_removed_files, fetch_objects, sync_workspace,
@@ -55,6 +56,8 @@ pub fn pull_data(
         None => sync_workspace(project, SyncScope::All, reporter)?,
         Some(run) => pull_run(project, dataset_record, run, reporter)?,
     };
+    // The user asked for it, so hooks may fetch it again from now on.
+    clear_forgotten(project, run)?;
     let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
     if !matches!(
         outcome.sync,

@@ -34,6 +34,7 @@ mod field_shared;
 mod field_stops;
 mod field_tags;
 mod find;
+mod forget;
 mod hard_cases;
 mod histories;
 mod history_index;

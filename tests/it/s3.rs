@@ -122,6 +122,11 @@ impl Transcript {
     }
 }
 
+/// The same for tests of other subjects.
+pub fn stored_project() -> (TestEnv, Store) {
+    project(&Transcript::default())
+}
+
 /// A repository whose data goes to the server, its first run committed, `~/.aws/credentials` in place.
 fn project(transcript: &Transcript) -> (TestEnv, Store) {
     let mut env = TestEnv::empty_with(&dvc_with_s3());

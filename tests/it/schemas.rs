@@ -89,6 +89,8 @@ fn every_json_output_fits_its_schema() {
     ask("publish", &["publish", THIRD]);
     ask("remove", &["remove", THIRD]);
     ask("restore", &["restore", THIRD]);
+    env.hook(["push", "--all"]).ok();
+    ask("forget", &["forget", FIRST]);
     ask("doctor", &["doctor"]);
     ask("pull", &["pull"]);
     ask("pull", &["pull", FIRST, "latest:plume"]);

@@ -232,6 +232,30 @@ pub struct RunChangeJson {
     pub data_version: String,
 }
 
+/// `forget`
+#[derive(Debug, Serialize)]
+pub struct ForgetJson {
+    /// What was dropped, by run.
+    pub runs: Vec<ForgottenRunJson>,
+    /// Whether the cache was left alone, because other clones may use it.
+    pub cache_kept: bool,
+}
+
+/// What was dropped of one run.
+#[derive(Debug, Serialize)]
+pub struct ForgottenRunJson {
+    /// The run.
+    pub run: String,
+    /// How many folders were removed: one for each working tree that had the run checked out.
+    pub folders: usize,
+    /// How many objects were removed from the cache.
+    pub objects: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many of its objects stay, for others use them.
+    pub kept_objects: usize,
+}
+
 /// `push`
 #[derive(Debug, Serialize)]
 pub struct PushJson<'a> {

@@ -12,8 +12,8 @@ mod setup;
 
 pub use data::{
     AttestJson, AttestationFindingJson, AttestationSignatureJson, AttestedFileJson, ExportFindingJson, ExportJson,
-    GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, ReportJson, RunChangeJson,
-    VerifyAttestationJson, VerifyExportJson, VerifyFindingJson, VerifyJson,
+    ForgetJson, ForgottenRunJson, GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, ReportJson,
+    RunChangeJson, VerifyAttestationJson, VerifyExportJson, VerifyFindingJson, VerifyJson,
 };
 pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
