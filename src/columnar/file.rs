@@ -48,8 +48,9 @@ impl ParquetFile {
     }
 
     fn read_footer(mut file: File) -> Result<Self> {
-        let source = if file.metadata()?.len() <= SMALL_FILE {
-            let mut bytes = Vec::new();
+        let size = file.metadata()?.len();
+        let source = if size <= SMALL_FILE {
+            let mut bytes = Vec::with_capacity(usize::try_from(size + 1)?);
             // A file that grew meanwhile is not read without end.
             Read::by_ref(&mut file).take(SMALL_FILE).read_to_end(&mut bytes)?;
             FileBytes::Memory(bytes.into())

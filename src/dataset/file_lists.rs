@@ -12,13 +12,14 @@ use std::rc::Rc;
 use super::agreement::{SchemaAgreement, SchemaRuns, compare_schemas, list_schemas, read_cached_schema};
 use super::diff;
 use crate::dataset::diff::RunDiff;
-use crate::dataset::list_bytes::ListFile;
+use crate::dataset::list_bytes::{ListBytes, ListFile};
 use crate::dataset::runs::{entries_of_run, find_run_of_dir};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
 use crate::run::schema::{RunSchema, SCHEMA_JSON};
+use crate::support::limits;
 
 /// The last few file lists that were looked at.
 #[derive(Debug)]
@@ -78,9 +79,9 @@ impl FileListCache {
         let list = self.get(version)?;
         if let Some(recent) = self.recent.iter_mut().find(|recent| recent.version == version) {
             recent.asked = recent.asked.saturating_add(1);
-            if recent.asked == MANY {
+            if recent.asked == MANY && list.size() as u64 <= limits::FILE_LIST {
                 // What cannot be parsed as a whole is looked through as before.
-                recent.whole = diff::parse_whole(&*list).ok();
+                recent.whole = list.read_whole().ok().and_then(|bytes| FileList::parse(&bytes).ok());
             }
             if let Some(whole) = &recent.whole {
                 return Some(entries_of_run(whole, run).to_vec());

@@ -166,7 +166,9 @@ pub(super) fn parent_dir(path: &Path) -> &Path {
 
 /// Reads a file to its end; fails if it has more than `limit` bytes.
 pub(super) fn read_file_within(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // With room for one byte more than it has, its end shows without growing once more. What is no file has no size.
+    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     // One byte more than the limit shows that the file is too large, however it grows meanwhile.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(PathRefusal::TooLarge(limit).into()) } else { Ok(bytes) }
