@@ -200,6 +200,11 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
             format!("{also}capture-hook, written by another version or program"),
             "capture-hook install",
         ),
+        HookState::Newer => check_note(
+            hook.event,
+            format!("{also}capture-hook, written by a newer version"),
+            "install a newer capture-hook, or write the hooks of this one: capture-hook install",
+        ),
         HookState::Foreign => check_missing(
             hook.event,
             "another hook, which does not call capture-hook",

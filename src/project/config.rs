@@ -25,6 +25,11 @@ use crate::support::text::find_near;
 /// The settings' file name, at the root of the DVC project.
 pub const FILE: &str = SETTING_FILE;
 
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How `serde` begins the message about a key that no setting has.
+const UNKNOWN_KEY: &str = "unknown field `";
+
 /// Who versions the dataset at commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +58,9 @@ pub enum PushPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The oldest version of the program that the project can be used with.
+    #[serde(deserialize_with = "values::read_version")]
+    pub minimum_version: Option<String>,
     /// Who versions the dataset at commit.
     pub engine: Engine,
     /// Where recorders write runs, relative to the project's root.
@@ -76,6 +84,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            minimum_version: None,
             engine: Engine::default(),
             results_dir: "results".into(),
             ingest: IngestConfig::default(),
@@ -172,44 +181,82 @@ pub struct ConfigError {
     pub line: Option<usize>,
     /// What is wrong.
     pub message: String,
+    /// What is to be done about it.
+    pub remedy: ConfigRemedy,
+}
+
+/// What is to be done about a settings file that cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigRemedy {
+    /// The file is wrong.
+    Correct,
+    /// A key is wrong, or this program does not know it yet.
+    CorrectOrUpdate,
+    /// The project asks for a newer program.
+    Update,
 }
 
 impl Explain for ConfigError {
     fn explain(&self) -> Explanation {
-        Setup.code("invalid_config").hint("see every setting with its default: `capture-hook config list`")
+        const LIST: &str = "see every setting with its default: `capture-hook config list`";
+        match self.remedy {
+            ConfigRemedy::Correct => Setup.code("invalid_config").hint(LIST),
+            ConfigRemedy::CorrectOrUpdate => Setup
+                .code("invalid_config")
+                .hint(LIST)
+                .hint(format!("if a newer capture-hook wrote it, install that version; this is {OWN_VERSION}")),
+            ConfigRemedy::Update => Setup.code("program_too_old").hint("install a newer capture-hook"),
+        }
     }
 }
 
 impl Config {
     /// Reads settings from the text of a `capture-hook.toml`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let refuse = |message, remedy| Err(ConfigError { line: None, message, remedy });
         if let Some(message) = too_much_to_read(text.as_bytes()) {
-            return Err(ConfigError { line: None, message });
+            return refuse(message, ConfigRemedy::Correct);
+        }
+        // Before all else: what a newer version has added is an error to this one.
+        if let Some(needed) = newer_version_needed(text) {
+            let message = format!("this project needs capture-hook {needed} or newer, and this is {OWN_VERSION}");
+            return refuse(message, ConfigRemedy::Update);
         }
         let line_of = |span: Option<std::ops::Range<usize>>| {
             span.map(|s| text[..s.start.min(text.len())].bytes().filter(|b| *b == b'\n').count() + 1)
         };
-        let config: Self = toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| ConfigError {
-            line: line_of(error.span()),
-            message: with_suggestion(error.message().trim()),
+        let config: Self = toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| {
+            let message = error.message().trim();
+            let is_unknown = message.starts_with(UNKNOWN_KEY);
+            let remedy = if is_unknown { ConfigRemedy::CorrectOrUpdate } else { ConfigRemedy::Correct };
+            ConfigError { line: line_of(error.span()), message: with_suggestion(message), remedy }
         })?;
         // A run of such an experiment cannot exist, so that the setting would never do anything.
         let unsafe_name = config.experiments.keys().find_map(|name| Some((name, why_unsafe(name)?)));
         match unsafe_name {
             Some((name, why)) => {
                 let message = format!("the experiment `{}` in [experiments] {why}", name.escape_debug());
-                Err(ConfigError { line: None, message })
+                refuse(message, ConfigRemedy::Correct)
             }
             None => Ok(config),
         }
     }
 }
 
+/// The version of the program that the settings ask for, if it is newer than this one.
+fn newer_version_needed(text: &str) -> Option<semver::Version> {
+    let document: toml_edit::DocumentMut = text.parse().ok()?;
+    // A value that is no version is an error of its own.
+    let needed = semver::Version::parse(document.get("minimum_version")?.as_str()?.trim()).ok()?;
+    let own = semver::Version::parse(OWN_VERSION).ok()?;
+    (needed > own).then_some(needed)
+}
+
 /// Adds the key that was probably meant to the message about an unknown one.
 fn with_suggestion(message: &str) -> String {
     // How `serde` words it: "unknown field `x`, expected one of `a`, `b`".
     let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| message.starts_with("unknown field `"));
+    let unknown = names.next().filter(|_| message.starts_with(UNKNOWN_KEY));
     let near = unknown.and_then(|unknown| find_near(unknown, names.map(|name| (name, name))).first().copied());
     match near {
         Some(near) => format!("{message}; did you mean `{near}`?"),
@@ -232,6 +279,21 @@ mod tests {
         let error = Config::parse("engine = \"dvc\"\n[push]\ncommand = \"rm\"\n").unwrap_err();
         assert_eq!(error.line, Some(3), "{error}");
         assert!(error.message.contains("command"), "{error}");
+    }
+
+    #[test]
+    fn a_project_that_needs_a_newer_program_says_so_and_nothing_else() {
+        let error = Config::parse("new_key = 1\nminimum_version = \"99.1.0\"\n").unwrap_err();
+        let needs = format!("this project needs capture-hook 99.1.0 or newer, and this is {OWN_VERSION}");
+        assert_eq!((error.message.clone(), error.remedy), (needs, ConfigRemedy::Update));
+        for older in [OWN_VERSION, "0.0.1", "0.1.0-rc.1"] {
+            let config = Config::parse(&format!("minimum_version = \"{older}\"\n")).unwrap();
+            assert_eq!(config.minimum_version.as_deref(), Some(older));
+        }
+        let error = Config::parse("minimum_version = \"1\"\n").unwrap_err();
+        assert!(error.message.contains("did you mean `1.0.0`?"), "{error}");
+        assert_eq!(Config::parse("new_key = 1\n").unwrap_err().remedy, ConfigRemedy::CorrectOrUpdate);
+        assert_eq!(Config::parse("engine = 1\n").unwrap_err().remedy, ConfigRemedy::Correct);
     }
 
     #[test]

@@ -116,6 +116,9 @@ fn read_page(path: &Path, shown: &Path) -> Result<StoredPage, ReportError> {
     let data = find_data(&text).ok_or_else(|| refuse("it holds no data".into()))?;
     let data: StoredData =
         serde_json::from_str(data).map_err(|error| refuse(format!("its data is damaged: {error}")))?;
+    if data.format > FORMAT {
+        return Err(refuse(format!("its data is of format {}; a newer capture-hook can read it", data.format)));
+    }
     if data.format != FORMAT {
         return Err(refuse(format!("its data is of format {}, not {FORMAT}", data.format)));
     }

@@ -143,7 +143,7 @@ pub fn uninstall_hooks(repo: &Repo, binary: &Path) -> Result<UninstallOutcome, I
     let mut outcome = UninstallOutcome::default();
     // Each hook is removed before the kept one is renamed to its path.
     for hook in inspect_hooks(repo, &dir, binary)? {
-        if matches!(hook.state, HookState::Current | HookState::Outdated) {
+        if matches!(hook.state, HookState::Current | HookState::Outdated | HookState::Newer) {
             fs::remove_all(&hook.path)?;
             outcome.removed.push(hook.event);
         }

@@ -35,6 +35,18 @@ pub fn is_ours(bytes: &[u8]) -> bool {
     String::from_utf8_lossy(head).lines().nth(1).is_some_and(|line| line.starts_with(SHIM_MARK))
 }
 
+/// Whether the shim is of a newer version than those that this program writes.
+#[must_use]
+pub fn is_newer(shim: &[u8]) -> bool {
+    read_version(shim) > read_version(TEMPLATE.as_bytes())
+}
+
+fn read_version(shim: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(shim.get(..shim.len().min(512)).unwrap_or_default()).into_owned();
+    let digits = text.lines().nth(1)?.strip_prefix(SHIM_MARK)?.split('.').next()?;
+    digits.parse().ok()
+}
+
 /// Whether a shim of ours sees that pre-commit or prek calls it, and does not call them back. Those before version 3
 /// did not.
 #[must_use]
@@ -43,6 +55,7 @@ pub fn knows_legacy_calls(shim: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -51,6 +64,15 @@ mod tests {
         assert!(is_ours(render_shim("pre-commit", Path::new("/b")).as_bytes()));
         assert!(!is_ours(b"#!/bin/sh\necho '# capture-hook shim, version 1'\n"));
         assert!(!is_ours(&[0xff; 10]));
+    }
+
+    #[test]
+    fn a_newer_shim_is_known() {
+        let shim = render_shim("pre-commit", Path::new("/b"));
+        let own = read_version(TEMPLATE.as_bytes()).unwrap();
+        let of_version = |version: u64| shim.replace(&format!("version {own}."), &format!("version {version}."));
+        assert!(is_newer(of_version(own + 1).as_bytes()));
+        assert!(!is_newer(shim.as_bytes()) && !is_newer(of_version(own - 1).as_bytes()) && !is_newer(b"x\ny\n"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum HookState {
     Current,
     /// Our shim, written by another version or for another binary.
     Outdated,
+    /// Our shim, written by a newer version.
+    Newer,
     /// A hook manager's script, which calls ours: the shim that it moved aside, or what its configuration says.
     Through(HookManager),
     /// A hook manager's script and an older shim of ours, which call each other: git's command fails each time.
@@ -63,7 +65,7 @@ impl GitHook {
             configured.iter().any(|hook| hook.event == self.event && hook.command.contains(&hook_command(self.event)))
         };
         match self.state {
-            HookState::Current | HookState::Outdated | HookState::Through(_) => true,
+            HookState::Current | HookState::Outdated | HookState::Newer | HookState::Through(_) => true,
             HookState::Loop(_) => false,
             HookState::Nothing | HookState::Foreign => is_configured(),
         }
@@ -209,6 +211,8 @@ fn inspect_hook(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str)
             let bytes = fs::read(&hook.path)?;
             if bytes == shim::render_shim(event, binary).as_bytes() && fs::is_executable(&hook.path) {
                 HookState::Current
+            } else if shim::is_ours(&bytes) && shim::is_newer(&bytes) {
+                HookState::Newer
             } else if shim::is_ours(&bytes) {
                 HookState::Outdated
             } else {

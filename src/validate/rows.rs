@@ -76,7 +76,7 @@ pub(super) fn report_faults(
                 format!("`{field}` holds a lone surrogate, which is not valid in UTF-8")
             }),
             RowFault::Schema(version) => findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
-                format!("schema_version is {version}; {}", readable_versions(known))
+                format!("schema_version is {version}; {}", what_can_be_read(version.trim_matches('"'), known))
             }),
             RowFault::NegativeTime(field, value) => {
                 findings.add_finding(Code::TimeGoesBack, LineRef { hard: false, ..line_ref }, || {
@@ -114,8 +114,11 @@ pub(super) fn shorten_text(text: &str) -> String {
     }
 }
 
-/// Says which versions can be read: `0.1 and 1.0.0 can be read`.
-pub(super) fn readable_versions(known: &[SchemaVersion]) -> String {
+/// Says which versions can be read, `0.1 and 1.0.0 can be read`, or that this one is newer.
+pub(super) fn what_can_be_read(version: &str, known: &[SchemaVersion]) -> String {
+    if SchemaVersion::is_newer(version) {
+        return "a newer capture-hook can read it".into();
+    }
     let names: Vec<&str> = known.iter().map(|version| version.as_str()).collect();
     match names.as_slice() {
         [most @ .., last] if !most.is_empty() => format!("{} and {last} can be read", most.join(", ")),

@@ -5,6 +5,7 @@
 
 mod attest;
 mod commit;
+mod compatibility;
 mod damage;
 mod dataset_settings;
 mod declared;
@@ -51,6 +52,7 @@ mod lost_pages;
 mod managers;
 mod many_runs;
 mod merging;
+mod newer;
 mod odd;
 mod others;
 mod params;

@@ -32,6 +32,12 @@ pub(super) struct SettingSpec {
 
 const SETTINGS: &[SettingSpec] = &[
     SettingSpec {
+        key: "minimum_version",
+        kind: SettingType::Text,
+        about: "the oldest capture-hook to use here",
+        value: |c| text_value(&c.minimum_version),
+    },
+    SettingSpec {
         key: "engine",
         kind: SettingType::Text,
         about: "who versions the dataset: dvc, native",

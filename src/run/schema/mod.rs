@@ -45,6 +45,9 @@ pub enum SchemaVersion {
     V2,
 }
 
+/// The first number of the newest [`SchemaVersion`].
+const NEWEST_MAJOR: u64 = 2;
+
 impl SchemaVersion {
     /// All versions.
     pub const ALL: [Self; 3] = [Self::V0_1, Self::V1_0_0, Self::V2];
@@ -63,6 +66,13 @@ impl SchemaVersion {
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|v| v.as_str().as_bytes() == text)
+    }
+
+    /// Whether a version as written is one that only a newer program can read.
+    #[must_use]
+    pub fn is_newer(text: &str) -> bool {
+        let major: Option<u64> = text.split('.').next().and_then(|number| number.parse().ok());
+        major.is_some_and(|major| major > NEWEST_MAJOR)
     }
 
     /// Whether runs of this version declare their columns in `schema.json`.

@@ -34,6 +34,9 @@ pub(super) fn parse_schema(bytes: &[u8]) -> Result<RunSchema> {
     check_keys(top, "the declaration", &TOP_KEYS)?;
     match top.get("format") {
         Some(JsonValue::Int(FORMAT)) => {}
+        Some(JsonValue::Int(newer)) if *newer > FORMAT => {
+            return Err(SchemaError::invalid("`format`", format!("is {newer}; a newer capture-hook can read it")));
+        }
         Some(other) => {
             let shown = other.to_canonical();
             return Err(SchemaError::invalid("`format`", format!("is {shown}; {FORMAT} can be read")));

@@ -36,7 +36,7 @@ use crate::support::{fs, limits};
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::manifest::{RecordedManifest, ScannedRun};
-use crate::validate::rows::{readable_versions, shorten_text};
+use crate::validate::rows::{shorten_text, what_can_be_read};
 
 /// The stamp of every file when it was opened.
 #[derive(Debug, Clone, Default)]
@@ -268,7 +268,7 @@ fn check_meta(
         Ok(meta) => {
             if meta.schema().is_none() {
                 findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
-                    let known = readable_versions(&SchemaVersion::ALL);
+                    let known = what_can_be_read(&meta.schema_version, &SchemaVersion::ALL);
                     format!("schema_version is `{}`; {known}", shorten_text(&meta.schema_version))
                 });
             }
