@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
+use capture_hook::validate::{Code, Severity};
 use clap::CommandFactory;
 use sha2::{Digest, Sha256};
 
-use crate::env::TestEnv;
+use crate::env::{TestEnv, run_command};
 use crate::ingest::ingested_corpus;
 
 mod codes;
@@ -62,6 +64,17 @@ fn every_error_keeps_its_code_and_exit_code() {
     let of_two_minds: Vec<&str> = codes.lines().filter(|line| line.split(' ').count() > 2).collect();
     assert!(of_two_minds.is_empty(), "codes with several exit codes:\n{}", of_two_minds.join("\n"));
     pin("codes.txt", &codes);
+}
+
+#[test]
+fn every_finding_keeps_its_code() {
+    let kind = |code: &Code| match (code.severity(), code.is_ignorable()) {
+        (Severity::Error, true) => "error",
+        (Severity::Error, false) => "error that cannot be ignored",
+        (Severity::Warning, _) => "warning",
+    };
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| format!("{code} {}\n", kind(code))).collect();
+    pin("findings.txt", &codes.into_iter().collect::<String>());
 }
 
 #[test]
@@ -163,6 +176,16 @@ fn every_schema_and_script_keeps_its_bytes() {
 fn sum(bytes: &[u8], name: &str) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{hex}  {name}\n")
+}
+
+/// `python.txt`: each public function, class and method of the Python module with its parameters.
+#[test]
+fn every_name_of_the_python_module_keeps_its_parameters() {
+    let listing =
+        run_command(Command::new("python3").arg(root().join("tests/it/python_names.py")).arg(root().join("python")));
+    let names = listing.ok().stdout;
+    assert!(names.lines().count() > 40, "{names}");
+    pin("python.txt", &names);
 }
 
 #[test]

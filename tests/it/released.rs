@@ -236,6 +236,36 @@ fn commands_that_read_say_what_an_older_repository_holds_and_change_nothing() {
     });
 }
 
+/// Every field of a JSON value, as `make.py` writes them: `runs[].run`.
+fn add_fields(value: &Value, path: &str, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, inner) in object {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                fields.insert(path.clone());
+                add_fields(inner, &path, fields);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| add_fields(item, &format!("{path}[]"), fields)),
+        _ => {}
+    }
+}
+
+#[test]
+fn json_has_every_field_that_it_had() {
+    on_each_state(|released| {
+        let noted: BTreeMap<String, BTreeSet<String>> = serde_json::from_value(released.facts["json"].clone()).unwrap();
+        let mut gone = Vec::new();
+        for (command, before) in &noted {
+            let mut now = BTreeSet::new();
+            add_fields(&released.json(&command.split(' ').collect::<Vec<_>>()), "", &mut now);
+            gone.extend(before.difference(&now).map(|field| format!("{command}: {field}")));
+        }
+        assert!(noted.len() >= 9);
+        assert_eq!(gone, Vec::<String>::new(), "{}", released.name);
+    });
+}
+
 #[test]
 fn a_fresh_clone_of_an_older_repository_gets_every_version() {
     on_each_state(|released| {

@@ -141,8 +141,31 @@ def data_version(made, commit):
     return next((word for word in words if word.endswith(".dir")), None)
 
 
+def field_paths(value, path=""):
+    """Every field of a JSON value, as `runs[].run`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{path}.{key}".lstrip(".")
+            yield from field_paths(inner, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from field_paths(inner, f"{path}[]")
+
+
+def read_json_fields(made):
+    """The fields that `--json` of the program prints, by command."""
+    run = f"{made.repo / 'results'}/nav/run-20261124-021550"
+    commands = ["runs", "log", "show latest", "status", "check", "verify", "doctor", "config list", f"validate {run}"]
+    fields = {}
+    for command in commands:
+        words = ["capture-hook", *command.split(), "--json"]
+        printed = json.loads(made.run(*words))
+        fields[command.replace(str(made.repo) + "/", "")] = sorted(set(field_paths(printed)))
+    return fields
+
+
 def read_facts(made, name):
-    """What the repository holds, by git and DVC's cache alone."""
+    """What the repository holds, by git and DVC's cache alone, and which fields the program's JSON has."""
     versions, commits = {}, []
     for line in made.git("log", "--reverse", "--topo-order", "--format=%H %s", "--all").splitlines():
         commit, subject = line.split(" ", 1)
@@ -162,6 +185,7 @@ def read_facts(made, name):
             "subject": source[1].strip(),
         },
         "commits": commits,
+        "json": read_json_fields(made),
         "tags": {words[0]: {"object": words[1], "commit": words[2]} for words in map(str.split, tags)},
         "versions": versions,
     }
