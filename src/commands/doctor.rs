@@ -1,5 +1,10 @@
 //! `capture-hook doctor`: what is set up, what is missing, how to fix it. Changes nothing.
 
+mod report;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
 use crate::app::{App, CommandOutcome};
 use crate::commit::{TRUST_SETTING, TRUSTED_CMD, ignored};
 use crate::dataset::stage::STAGE;
@@ -23,12 +28,23 @@ Exits with 1 if something is missing.
 
 Examples:
   capture-hook doctor             after cloning, or when something does not work
-  capture-hook doctor --json      for scripts")]
-pub struct Args {}
+  capture-hook doctor --json      for scripts
+  capture-hook doctor --report    for a bug report: versions, kinds and counts")]
+pub struct Args {
+    /// Print what a bug report needs: versions, kinds and counts, without paths, names, addresses or secrets.
+    #[arg(long)]
+    report: bool,
+    /// The file to write the report to; `-` is standard output [default: -].
+    #[arg(short, long, value_name = "FILE", requires = "report")]
+    output: Option<PathBuf>,
+}
 
 /// Runs the command.
-pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let checks = run_checks(app);
+    if args.report {
+        return report::write_report(app, &checks, args.output.as_deref());
+    }
     let ok = checks.iter().all(|check| check.state != CheckState::Missing);
     if app.ui.json() {
         app.ui.print_json(&DoctorJson { ok, checks: &checks });
@@ -40,23 +56,27 @@ pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
     Ok(if ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-fn check_ok(name: &'static str, found: impl Into<String>) -> DoctorCheckJson {
-    DoctorCheckJson { name, state: CheckState::Ok, found: found.into(), fix: None }
+/// A text of a check. One that is not borrowed can hold a path, a name or an address: a report leaves it out.
+type Text = Cow<'static, str>;
+
+fn check_ok(name: &'static str, found: impl Into<Text>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Ok, found: found.into(), fix: None, code: None }
 }
 
-fn check_note(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheckJson {
-    DoctorCheckJson { name, state: CheckState::Note, found: found.into(), fix: Some(fix.into()) }
+fn check_note(name: &'static str, found: impl Into<Text>, fix: impl Into<Text>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Note, found: found.into(), fix: Some(fix.into()), code: None }
 }
 
-fn check_missing(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheckJson {
-    DoctorCheckJson { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()) }
+fn check_missing(name: &'static str, found: impl Into<Text>, fix: impl Into<Text>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()), code: None }
 }
 
 /// An error with its causes and its first hint, as a check that failed.
-fn check_failed(name: &'static str, error: impl Into<Error>, fix: &str) -> DoctorCheckJson {
+fn check_failed(name: &'static str, error: impl Into<Error>, fix: &'static str) -> DoctorCheckJson {
     let error = error.into();
     let text = std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": ");
-    check_missing(name, text, error.hints().first().map_or(fix, String::as_str))
+    let fix = error.hints().first().map_or(Text::Borrowed(fix), |hint| Text::Owned(hint.clone()));
+    DoctorCheckJson { code: Some(error.code()), ..check_missing(name, text, fix) }
 }
 
 fn render_text(check: &DoctorCheckJson) -> StyledText {
@@ -339,7 +359,7 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
         Ok(settings) => settings,
         Err(error) => return vec![check_failed("cache", error, "dvc config --list")],
     };
-    let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
+    let types: Vec<&str> = settings.link_types.iter().map(|link| link.name()).collect();
     let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
     let mut checks = vec![if settings.cache_is_tracked {
         let fix = "dvc cache dir --local .dvc/cache, or remove it from git: git rm -r --cached DIR";

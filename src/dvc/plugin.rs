@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::dvc::program::{Dvc, ProgramError};
 use crate::dvc::settings::DvcRemote;
 use crate::support::fs;
+use crate::support::platform::leading_numbers;
 use crate::support::process::{Cmd, shell_quote};
 
 /// Kinds of addresses and the packages that reach them.
@@ -46,13 +47,47 @@ impl Dvc {
         Ok(Some(MissingPlugin { package, install: install_command(self.path(), package) }))
     }
 
+    /// What `dvc version` says of Python (`Platform: Python 3.11.7 on …`), and the packages that DVC has.
+    pub fn read_surroundings(&self) -> Result<(Option<String>, Vec<&'static str>), ProgramError> {
+        let stdout = self.print_version()?;
+        let python = stdout.split_once("Platform: Python ").and_then(|(_, rest)| leading_numbers(rest));
+        let mut packages = Vec::new();
+        for (scheme, package) in PACKAGES {
+            if is_supported(&stdout, scheme) && !packages.contains(package) {
+                packages.push(*package);
+            }
+        }
+        Ok((python, packages))
+    }
+
     fn supports_scheme(&self, scheme: &str) -> Result<bool, ProgramError> {
+        Ok(is_supported(&self.print_version()?, scheme))
+    }
+
+    fn print_version(&self) -> Result<String, ProgramError> {
         // In no project: there it would fail for the very package that is asked for.
         let cmd = Cmd::new(self.path()).arg("version").dir(Path::new("/")).timeout(Duration::from_secs(60));
-        let stdout = cmd.run_checked(self.env())?.stdout_text();
-        // A DVC that prints no such list counts as one that supports nothing.
-        let (_, supported) = stdout.split_once("Supports:").unwrap_or_default();
-        Ok(supported.split([',', '\n']).any(|one| one.split_whitespace().next() == Some(scheme)))
+        Ok(cmd.run_checked(self.env())?.stdout_text())
+    }
+}
+
+/// Whether what `dvc version` prints names this kind of address.
+fn is_supported(stdout: &str, scheme: &str) -> bool {
+    // A DVC that prints no such list counts as one that supports nothing.
+    let (_, supported) = stdout.split_once("Supports:").unwrap_or_default();
+    supported.split([',', '\n']).any(|one| one.split_whitespace().next() == Some(scheme))
+}
+
+impl DvcRemote {
+    /// The kind of its address: the scheme if DVC has a package for it, `directory` if it has none, else `other`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.url.split_once("://") {
+            None => "directory",
+            Some((scheme, _)) => {
+                PACKAGES.iter().find(|(known, _)| *known == scheme).map_or("other", |(known, _)| known)
+            }
+        }
     }
 }
 

@@ -31,6 +31,19 @@ pub enum LinkType {
     Copy,
 }
 
+impl LinkType {
+    /// Its name in DVC's settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reflink => "reflink",
+            Self::Hardlink => "hardlink",
+            Self::Symlink => "symlink",
+            Self::Copy => "copy",
+        }
+    }
+}
+
 /// A DVC remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DvcRemote {

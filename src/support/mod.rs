@@ -27,6 +27,7 @@ pub mod parallel;
 pub mod path;
 pub mod percent;
 pub mod plain_text;
+pub mod platform;
 pub mod process;
 pub mod progress;
 pub mod prompts;

@@ -10,6 +10,7 @@ mod damage;
 mod dataset_settings;
 mod declared;
 mod docs;
+mod doctor_report;
 mod dvc_starts;
 mod engine;
 mod env;

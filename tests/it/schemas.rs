@@ -92,6 +92,7 @@ fn every_json_output_fits_its_schema() {
     env.hook(["push", "--all"]).ok();
     ask("forget", &["forget", FIRST]);
     ask("doctor", &["doctor"]);
+    ask("doctor-report", &["doctor", "--report"]);
     ask("pull", &["pull"]);
     ask("pull", &["pull", FIRST, "latest:plume"]);
     ask("demo", &["demo", "../demo"]);

@@ -5,6 +5,7 @@
 //! never left out; so is a number that JSON cannot hold.
 
 mod data;
+mod doctor_report;
 mod history;
 mod runs;
 mod schema;
@@ -14,6 +15,10 @@ pub use data::{
     AttestJson, AttestationFindingJson, AttestationSignatureJson, AttestedFileJson, ExportFindingJson, ExportJson,
     ForgetJson, ForgottenRunJson, GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, ReportJson,
     RunChangeJson, VerifyAttestationJson, VerifyExportJson, VerifyFindingJson, VerifyJson,
+};
+pub use doctor_report::{
+    DoctorReportJson, ReportedCache, ReportedCheck, ReportedHook, ReportedHooks, ReportedPrograms, ReportedProject,
+    ReportedRepository, ReportedRuns, ReportedSetting, ReportedSystem,
 };
 pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,

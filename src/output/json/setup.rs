@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// `config list`, `config get`, `config set`
@@ -106,11 +108,14 @@ pub struct DoctorCheckJson {
     pub name: &'static str,
     /// How it is.
     pub state: CheckState,
-    /// What was found, in words.
-    pub found: String,
-    /// What to do about it.
+    /// What was found, in words; borrowed if no path, name or value is in it.
+    pub found: Cow<'static, str>,
+    /// What to do about it; borrowed likewise.
     #[serde(rename = "mend")]
-    pub fix: Option<String>,
+    pub fix: Option<Cow<'static, str>>,
+    /// The code of the error that was found.
+    #[serde(skip)]
+    pub code: Option<&'static str>,
 }
 
 /// How a check of `doctor` ended.
