@@ -91,7 +91,7 @@ impl Explain for GetError {
             ),
             Self::NoRoom { .. } => Io
                 .code("no_room")
-                .hint("free space with `dvc gc`, or move the cache with `dvc cache dir`"),
+                .hint("free space with `capture-hook gc`, or move the cache with `dvc cache dir`"),
             Self::DestinationTaken { .. } => {
                 Usage.code("destination_taken").hint("name another directory with `-o DIR`, or replace it with `--force`")
             }

@@ -17,6 +17,8 @@ pub mod link;
 pub mod lockfile;
 pub mod lockfile_text;
 pub mod mutex;
+pub mod named_objects;
+pub mod object_store;
 pub mod plugin;
 pub mod present;
 pub mod program;
@@ -27,6 +29,7 @@ pub mod session;
 pub mod settings;
 pub mod stage;
 pub mod store;
+pub mod stored_objects;
 pub mod temp_project;
 
 pub use hash::{DataVersion, DvcHash};

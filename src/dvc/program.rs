@@ -155,6 +155,12 @@ impl Dvc {
         self
     }
 
+    /// Whether its commands can share a process, in which more than DVC's own commands can be run.
+    #[must_use]
+    pub fn has_session(&self) -> bool {
+        self.session.is_some() && interpreter::find_dvc_interpreter(&self.path).is_some()
+    }
+
     /// Where the program is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::dvc::cache::Cache;
 use crate::dvc::hash::DvcHash;
 use crate::dvc::link::{Linker, regular_metadata, set_read_only};
 use crate::support::beneath::RootDir;
@@ -28,6 +29,11 @@ const STAGING_KIND: &str = ".capture-hook-store-";
 
 /// Bytes from which the kernel copies a file: for a small one, asking it to takes more calls than reading and writing.
 const LARGE_FILE: u64 = 1 << 20;
+
+/// Removes what killed processes left in a cache.
+pub fn remove_store_leftovers(cache: &Cache) -> Result<(), FsError> {
+    if cache.objects_dir().is_dir() { StagingDir::create(cache.objects_dir(), STAGING_KIND).map(drop) } else { Ok(()) }
+}
 
 /// A file to take into the cache.
 pub struct FileToStore {
@@ -197,7 +203,6 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
-    use crate::dvc::cache::Cache;
     use crate::dvc::link::hash_file;
     use crate::dvc::settings::LinkType;
     use crate::support::progress::NoProgress;

@@ -75,6 +75,18 @@ pub enum GitError {
         /// The file.
         file: PathBuf,
     },
+    /// A working tree whose files cannot be reached.
+    #[error("the working tree {} does not exist", dir.display())]
+    WorkTreeGone {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A ref to an object that is not in this clone.
+    #[error("a ref names {id}, which this clone does not have")]
+    BrokenRef {
+        /// The object.
+        id: String,
+    },
     /// A git call failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
@@ -123,6 +135,10 @@ impl Explain for GitError {
             Self::SettingOfRepository { .. } => Setup
                 .code("setting_of_repository")
                 .hint("remove the line, or the setting that reads the file: `git config --show-origin --get-all include.path`"),
+            Self::WorkTreeGone { .. } => {
+                Setup.code("work_tree_gone").hint("if it was deleted: `git worktree prune`; if it is on another disk, mount that")
+            }
+            Self::BrokenRef { .. } => Setup.code("broken_ref").hint("find the ref with `git for-each-ref`, then fetch or delete it"),
             Self::Program(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }

@@ -35,7 +35,7 @@ impl Repo {
     }
 
     /// Whether a command that the user typed runs; a hook must not fetch on its own.
-    fn may_fetch(&self) -> bool {
+    pub(super) fn may_fetch(&self) -> bool {
         *self.env().prompts() == PromptPolicy::OnTerminal && self.env().get("GIT_NO_LAZY_FETCH").is_none()
     }
 

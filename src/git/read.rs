@@ -370,7 +370,7 @@ impl Repo {
 }
 
 /// Parses a line of `git ls-files -s -z`: the entry, its stage (0 without a conflict), the path.
-fn parse_index_line(line: &[u8]) -> Option<(GitEntry, u8, PathBuf)> {
+pub(super) fn parse_index_line(line: &[u8]) -> Option<(GitEntry, u8, PathBuf)> {
     let at = line.iter().position(|byte| *byte == b'\t')?;
     let facts = std::str::from_utf8(line.get(..at)?).ok()?;
     let path = PathBuf::from(OsStr::from_bytes(line.get(at + 1..)?));

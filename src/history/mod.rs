@@ -21,6 +21,7 @@ pub mod listed_runs;
 pub mod logged_runs;
 pub mod loss;
 pub mod named_schema;
+pub mod needed;
 pub mod origin;
 pub mod rebuilt;
 pub mod removal;

@@ -73,6 +73,8 @@ pub struct Config {
     pub push: PushConfig,
     /// `[tag]`
     pub tag: TagConfig,
+    /// `[gc]`
+    pub gc: GcConfig,
     /// `[validate]`
     pub validate: ValidateConfig,
     /// `[experiments.NAME]`
@@ -91,6 +93,7 @@ impl Default for Config {
             pull: PullConfig::default(),
             push: PushConfig::default(),
             tag: TagConfig::default(),
+            gc: GcConfig::default(),
             validate: ValidateConfig::default(),
             experiments: BTreeMap::new(),
             dataset: DatasetConfig::default(),
@@ -142,6 +145,21 @@ pub struct TagConfig {
 impl Default for TagConfig {
     fn default() -> Self {
         Self { max_runs: 100 }
+    }
+}
+
+/// `[gc]`: what `gc` keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GcConfig {
+    /// For how many days objects and entries of reflogs are kept.
+    pub keep: u64,
+}
+
+impl Default for GcConfig {
+    fn default() -> Self {
+        // As long as git keeps entries of reflogs (`gc.reflogExpire`).
+        Self { keep: 90 }
     }
 }
 

@@ -6,6 +6,7 @@
 mod error;
 pub mod forget;
 pub mod forgotten;
+pub mod gc;
 pub mod local_copies;
 mod outcome;
 mod plan;

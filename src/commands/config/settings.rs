@@ -81,6 +81,12 @@ const SETTINGS: &[SettingSpec] = &[
         value: |c| SettingValueJson::Count(c.tag.max_runs),
     },
     SettingSpec {
+        key: "gc.keep",
+        kind: SettingType::Count,
+        about: "days that `gc` keeps old data",
+        value: |c| SettingValueJson::Count(c.gc.keep),
+    },
+    SettingSpec {
         key: "validate.ignore",
         kind: SettingType::List,
         about: "finding codes that do not count",

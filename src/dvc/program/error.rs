@@ -55,6 +55,12 @@ pub enum ProgramError {
         /// Where it is.
         path: PathBuf,
     },
+    /// A program that cannot do what DVC's command line does not offer.
+    #[error("{} is not a script of Python's, and only such a `dvc` can list and remove the objects of this remote", path.display())]
+    NoSession {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// Another DVC worked in this project all the time.
     #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Busy {
@@ -102,6 +108,7 @@ impl Explain for ProgramError {
             Self::TooOld { .. } => {
                 Setup.code("dvc_too_old").hint("upgrade it in its environment: `pip install --upgrade dvc`")
             }
+            Self::NoSession { .. } => Setup.code("dvc_is_no_script").hints(how_to_install()),
             Self::Busy { holder: Some(pid), .. } => Program
                 .code("dvc_busy")
                 .hint(format!("wait for it, or end it; see what it is: `ps -p {pid}`"))
