@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod attest;
+mod changelog;
 mod commit;
 mod compatibility;
 mod damage;
