@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
 use crate::app::{App, CommandOutcome};
@@ -14,7 +14,7 @@ use crate::commands;
 use crate::dvc::guard;
 use crate::dvc::guard::ShellCall;
 use crate::error::{Error, ExitKind};
-use crate::output::{ColorWhen, Ui, UiOptions};
+use crate::output::{ColorWhen, Ui, UiOptions, help};
 use crate::support::apart;
 use crate::support::call_log::CallLog;
 use crate::support::env::Env;
@@ -25,24 +25,37 @@ use crate::support::visible::is_hidden;
 
 /// Version, validate and find simulation runs, with git and DVC.
 #[derive(Debug, Parser)]
-#[command(name = "capture-hook", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "capture-hook",
+    version,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
 pub struct Cli {
     /// Run as if started in DIR.
     // With an id of its own: clap would give it the value of a command's argument called `dir`.
-    #[arg(id = "working_dir", short = 'C', value_name = "DIR", global = true)]
+    #[arg(id = "working_dir", short = 'C', value_name = "DIR", global = true, help_heading = help::GLOBAL)]
     pub dir: Option<PathBuf>,
     /// Print results and errors as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
     pub json: bool,
     /// Print results and errors only.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = help::GLOBAL)]
     pub quiet: bool,
     /// Also print each program that is called, its time and its exit code.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = help::GLOBAL)]
     pub verbose: bool,
-    /// When to use colours.
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    /// Use colours: auto, always or never.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = true,
+          hide_default_value = true, help_heading = help::GLOBAL)]
     pub color: ColorWhen,
+    /// Print help.
+    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = help::GLOBAL)]
+    help: Option<bool>,
+    /// Print the version.
+    #[arg(short = 'V', long, global = true, action = ArgAction::Version, help_heading = help::GLOBAL)]
+    version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
     pub command: CliCommand,
@@ -148,7 +161,7 @@ pub fn main() -> ExitCode {
     if let Some(asked) = guard::parse_shell_call(&std::env::args_os().collect::<Vec<_>>(), &Env::snapshot()) {
         return run_as_shell(asked);
     }
-    let cli = match parse_hook_call(std::env::args_os()).map_or_else(Cli::try_parse, Ok) {
+    let cli = match parse_hook_call(std::env::args_os()).map_or_else(parse_command_line, Ok) {
         Ok(cli) => cli,
         Err(error) => return report_parse_error(&suggest_commands(error)),
     };
@@ -163,6 +176,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn parse_command_line() -> Result<Cli, clap::Error> {
+    let mut command = help::arrange(Cli::command(), help::help_width());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// The command line of a shim, `hook EVENT ARG…` without options, parsed here: to describe every command and option to
 /// clap takes a fifth of the time of a hook that finds nothing to do. `None` for every other command line.
 fn parse_hook_call(mut args: impl Iterator<Item = OsString>) -> Option<Cli> {
@@ -174,7 +193,16 @@ fn parse_hook_call(mut args: impl Iterator<Item = OsString>) -> Option<Cli> {
         return None;
     }
     let command = CliCommand::Hook(commands::hook::Args { event, args });
-    Some(Cli { dir: None, json: false, quiet: false, verbose: false, color: ColorWhen::default(), command })
+    Some(Cli {
+        dir: None,
+        json: false,
+        quiet: false,
+        verbose: false,
+        color: ColorWhen::default(),
+        help: None,
+        version: None,
+        command,
+    })
 }
 
 /// Runs as the shell of DVC: only the command that was checked before is run, for safety.
@@ -320,5 +348,47 @@ mod tests {
             let line = std::iter::once("capture-hook").chain(line.iter().copied()).map(OsString::from);
             assert!(parse_hook_call(line).is_none());
         }
+    }
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let root = Cli::command();
+        let shown: Vec<&str> =
+            root.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
+        for name in shown {
+            let groups = help::GROUPS.iter().filter(|(_, names)| names.contains(&name)).count();
+            assert_eq!(groups, 1, "{name}");
+        }
+    }
+
+    /// Every page, at several widths: no line is longer, and no example is broken at the usual one.
+    #[test]
+    fn no_line_of_help_is_wider_than_the_terminal() {
+        fn pages(command: &clap::Command, path: &str, out: &mut Vec<(String, String)>) {
+            if command.is_hide_set() {
+                return;
+            }
+            out.push((path.to_owned(), command.clone().render_long_help().to_string()));
+            out.push((path.to_owned(), command.clone().render_help().to_string()));
+            for inner in command.get_subcommands() {
+                pages(inner, &format!("{path} {}", inner.get_name()), out);
+            }
+        }
+        let mut faults = Vec::new();
+        for width in [60, 80, 100] {
+            let mut root = help::arrange(Cli::command(), width);
+            root.build();
+            let mut all = Vec::new();
+            pages(&root, "capture-hook", &mut all);
+            assert!(all.len() > 60);
+            for (path, page) in all {
+                for line in page.lines() {
+                    if line.chars().count() > width || width >= 80 && line.ends_with('\\') {
+                        faults.push(format!("{path} at {width}: {line}"));
+                    }
+                }
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }

@@ -10,8 +10,10 @@ use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
+use crate::history::catalog::Catalog;
 use crate::history::{catalog, tags};
 use crate::project::Project;
+use crate::run::resolve::LATEST;
 use crate::support::env::Env;
 use crate::support::this_process::working_dir;
 use crate::support::visible::is_hidden;
@@ -49,14 +51,32 @@ fn needs_no_quoting(word: &OsStr) -> bool {
 
 /// Candidates for a RUN.
 pub fn run_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| name_candidates(|project| Some(catalog::load_catalog(project).ok()?.run_names())))
+    ArgValueCandidates::new(|| name_candidates(|project| Some(run_queries(&catalog::load_catalog(project).ok()?))))
+}
+
+/// What can be typed for a run: every name, and `latest`, alone and with each experiment.
+fn run_queries(catalog: &Catalog) -> Vec<String> {
+    let mut queries = catalog.run_names();
+    if !queries.is_empty() {
+        queries.push(LATEST.into());
+    }
+    queries.extend(experiment_names(catalog).into_iter().map(|experiment| format!("{LATEST}:{experiment}")));
+    queries
+}
+
+/// The experiments of all known runs, sorted.
+fn experiment_names(catalog: &Catalog) -> Vec<String> {
+    let mut names: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
+    // The catalog is sorted by name, so the runs of an experiment are neighbours.
+    names.dedup();
+    names
 }
 
 /// Candidates for a RUN or a run's tag.
 pub fn run_and_tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         name_candidates(|project| {
-            let mut names = catalog::load_catalog(project).ok()?.run_names();
+            let mut names = run_queries(&catalog::load_catalog(project).ok()?);
             names.extend(tags::run_tags(project).ok()?.into_iter().map(|tag| tag.tag.name));
             Some(names)
         })
@@ -72,15 +92,7 @@ pub fn tag_candidates() -> ArgValueCandidates {
 
 /// Candidates for an experiment.
 pub fn experiment_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| {
-        name_candidates(|project| {
-            let catalog = catalog::load_catalog(project).ok()?;
-            let mut names: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
-            // The catalog is sorted by name, so the runs of an experiment are neighbours.
-            names.dedup();
-            Some(names)
-        })
-    })
+    ArgValueCandidates::new(|| name_candidates(|project| Some(experiment_names(&catalog::load_catalog(project).ok()?))))
 }
 
 fn name_candidates(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {

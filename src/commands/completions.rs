@@ -35,9 +35,40 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     completer
         .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)
         .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot write the completions: {e}")))?;
+    if args.shell == "bash" {
+        out.extend_from_slice(BASH_COLONS.as_bytes());
+    }
     app.ui.print_bytes(&out);
     Ok(CommandOutcome::Done)
 }
+
+/// bash takes a colon for the end of a word, so that `latest:nav` would be completed as three words: they are joined, and what
+/// stands before the last colon is taken off what is offered, because bash keeps it.
+const BASH_COLONS: &str = r#"
+_capture_hook_colons() {
+    local -a joined=()
+    local i at=0 word
+    for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i > 1)) && { [[ $word == :* ]] || [[ ${joined[${#joined[@]} - 1]} == *: ]]; }; then
+            joined[${#joined[@]} - 1]+=$word
+        else
+            joined+=("$word")
+        fi
+        ((i == COMP_CWORD)) && at=$((${#joined[@]} - 1))
+    done
+    COMP_WORDS=("${joined[@]}")
+    COMP_CWORD=$at
+    word=${COMP_WORDS[at]}
+    _clap_complete_capture_hook "$1" "$word" "${3-}"
+    [[ $word == *:* ]] || return 0
+    word=${word%"${word##*:}"}
+    for i in "${!COMPREPLY[@]}"; do
+        COMPREPLY[i]=${COMPREPLY[i]#"$word"}
+    done
+}
+complete -o nospace -o bashdefault -F _capture_hook_colons capture-hook
+"#;
 
 /// The variable by which the shell's script asks for completions.
 pub const VARIABLE: &str = "COMPLETE";

@@ -38,10 +38,10 @@ Examples:
   capture-hook config set pull.max_bytes 5GiB
   capture-hook config set validate.ignore unknown_field,time_goes_back
   capture-hook config set ingest.include '*.mp4,video/**'
-  capture-hook config set experiments.cartpole.schema schemas/cartpole.json
+  capture-hook config set experiments.nav.schema schemas/nav.json
   capture-hook config list dataset                 what exports say of the dataset
   capture-hook config set dataset.license CC-BY-4.0
-  capture-hook config set dataset.creators 'Example, Ada (0000-0002-1825-0097); Sample, Bo'
+  capture-hook config set dataset.creators 'Example, Ada; Sample, Bo'
 
 Settings are in capture-hook.toml in the project's root. Commit it to share them with your team.
 No setting there names a program to run; the dvc program is set by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]

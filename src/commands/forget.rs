@@ -25,7 +25,7 @@ Examples:
   capture-hook forget demo/r1 demo/r2
   capture-hook pull demo/r1                  fetch it again")]
 pub struct Args {
-    /// Committed runs: <experiment>/<run_id>, run ids, unique beginnings.
+    /// Committed runs.
     #[arg(value_name = "RUN", required = true, add = super::complete::run_candidates())]
     pub runs: Vec<String>,
 }

@@ -33,9 +33,9 @@ Examples:
   capture-hook ingest
   capture-hook ingest demo/r1 demo/r2
   capture-hook ingest --all --jobs 8
-  capture-hook ingest --run-dir /scratch/results/demo/r1 --out-dir data/captures")]
+  capture-hook ingest --run-dir /scratch/demo/r1 --out-dir data/captures")]
 pub struct Args {
-    /// Runs to ingest: paths, <experiment>/<run_id>, run ids, unique prefixes, latest or latest:<experiment>.
+    /// The runs; without any, the selected one.
     #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"], add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Ingest every run in the results directory.

@@ -19,7 +19,7 @@ Examples:
   capture-hook manifest results/demo/r1
   capture-hook manifest latest")]
 pub struct Args {
-    /// The run: a path, <experiment>/<run_id>, a run id, a unique prefix of one, latest or latest:<experiment>.
+    /// The run.
     #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub run: String,
 }

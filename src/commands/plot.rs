@@ -19,17 +19,17 @@ use crate::support::text::format_plural;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  capture-hook plot latest                     the newest run, to <experiment>-<run_id>.svg
-  capture-hook plot nav/r1 -o nav-r1.png       a picture for a slide
+  capture-hook plot                      to EXPERIMENT-RUN_ID.svg
+  capture-hook plot nav/r1 -o r1.png     a picture for a slide
   capture-hook plot latest:nav -o - > nav.svg
 
 The picture shows what the run has: the agents' paths, the columns that its schema.json names under `plot`, and the reward over
 steps (median and quartiles over episodes; an episode that has ended keeps its last value), the lengths of episodes, and which
 share of them took each discrete action. A run of plume-nav-sim has its paths on the plume's grid, and the distance to the goal.")]
 pub struct Args {
-    /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
+    /// The run or its tag [default: the selected run, else the newest].
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
-    run: String,
+    run: Option<String>,
     /// The file to write: FILE.svg or FILE.png; `-` is SVG on standard output [default: <experiment>-<run_id>.svg].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
-    let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
+    let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;
     let default = PathBuf::from(format!("{}-{}.svg", target.key.experiment(), target.key.run_id()));
     let output = args.output.clone().unwrap_or(default);
     // Before the run is read: a wrong file name fails at once.

@@ -29,7 +29,7 @@ Examples:
   capture-hook publish --force demo/r1        parquet of an older version, written again
   capture-hook publish --all-new --no-push")]
 pub struct Args {
-    /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
+    /// The runs; without any, the selected one.
     #[arg(value_name = "RUN", conflicts_with = "all_new", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// All recorded runs that are not committed yet, except invalid ones, which are named.

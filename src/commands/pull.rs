@@ -24,7 +24,7 @@ Examples:
   capture-hook pull demo/r1
   capture-hook pull --force                  replace changed files by the committed ones")]
 pub struct Args {
-    /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, a unique beginning of one, a tag, latest.
+    /// Runs of the checked-out data version; without any, all.
     #[arg(value_name = "RUN|TAG", add = super::complete::run_and_tag_candidates())]
     pub runs: Vec<String>,
     /// Replace changed files, and remove files that were added to committed runs.

@@ -24,7 +24,7 @@ Examples:
   capture-hook remove demo/r1 --reason 'recorded with the wrong seed'
   capture-hook remove demo/r1 demo/r2 -m 'Remove trial runs'")]
 pub struct Args {
-    /// Runs of HEAD's dataset: <experiment>/<run_id>, run ids, unique beginnings.
+    /// Runs of HEAD's dataset.
     #[arg(value_name = "RUN", required = true, add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Why, for everybody who looks for the run later.

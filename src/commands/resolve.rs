@@ -12,7 +12,9 @@ use crate::support::process::shell_quote;
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "capture-hook resolve RUN --ours|--theirs|--both",
+    after_help = "\
 For a `git merge` (or rebase, cherry-pick, stash pop) that left dvc.lock in conflict, because both sides changed one run. That
 run gets the files you choose; all other runs of both sides stay. `--ours` and `--theirs` mean the same as in git: in a rebase,
 theirs is the commit that is replayed.
@@ -21,7 +23,8 @@ With `--both`, the other side's files are kept beside the run, byte for byte, in
 
 Examples:
   capture-hook resolve demo/r1 --theirs && git commit
-  capture-hook get demo/r1 --rev MERGE_HEAD -o ../their-r1     look at the other side's first")]
+  capture-hook get demo/r1 --rev MERGE_HEAD -o ../their-r1     look at the other side's first"
+)]
 pub struct Args {
     /// The run.
     #[arg(value_name = "RUN", add = super::complete::run_candidates())]

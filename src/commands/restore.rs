@@ -19,7 +19,7 @@ Examples:
   capture-hook restore demo/r1
   capture-hook restore demo/r1 --rev v1.0")]
 pub struct Args {
-    /// Runs that an earlier data version holds: <experiment>/<run_id>, run ids, unique beginnings.
+    /// Runs that an earlier data version holds.
     #[arg(value_name = "RUN", required = true, add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// The revision whose files the runs get.

@@ -29,7 +29,8 @@ Examples:
   capture-hook runs -e nav --sort reward           the best run of an experiment on top
   capture-hook runs --new                          runs that are recorded and not committed
   capture-hook runs --where 'reward > 0 and env_config.sigma == 12'
-  capture-hook runs --where 'started >= 2026-01-31 and not (success < 0.5 or tag == null)'
+  capture-hook runs --where 'not (success < 0.5 or seed == 7)'
+  capture-hook runs --where 'started >= 2026-01-31 and not tag == null'
   capture-hook runs --group                        runs that differ in their seeds as one line
   capture-hook runs --json | jq -r '.runs[].run'
 

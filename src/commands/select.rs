@@ -20,9 +20,7 @@ use crate::{commit, hooks, validate};
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-RUN is a path, EXPERIMENT/RUN_ID, a run id, a tag, or a unique beginning of one;
-`latest` and `latest:EXPERIMENT` are the newest run. Without RUN, on a terminal,
-you choose from a list: arrow keys, a line's number, or text that filters; Enter
+Without RUN, on a terminal, you choose from a list: arrow keys, a line's number, or text that filters; Enter
 selects, Esc leaves everything as it is.
 
 Only one value in params.yaml changes, ingest_capture.run_dir; comments, quoting,

@@ -26,22 +26,23 @@ use crate::validate::{IgnoredFinding, SeedSummary};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  capture-hook show                         the selected run, else the newest
   capture-hook show latest                  the run that started last
   capture-hook show nav/r1
   capture-hook show capture/nav/r1@v2       a tag: the data as that commit has it
   capture-hook show results/nav/r1          a directory
   capture-hook show latest:nav --json | jq .figures")]
 pub struct Args {
-    /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
-    #[arg(value_name = "RUN|TAG", default_value = "latest", add = complete::run_and_tag_candidates())]
-    run: String,
+    /// The run or its tag [default: the selected run, else the newest].
+    #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
+    run: Option<String>,
 }
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
-    let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
+    let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;
     let location = catalog::locate_run(&project, &catalog, &target)?;
     // JSON has no curves, and so the rows need not be read for them.
     let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };

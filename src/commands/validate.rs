@@ -11,14 +11,14 @@ use crate::project::dir::ProjectDir;
 use crate::project::include::LooseFiles;
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::infer::infer_hints;
-use crate::run::resolve::ResolveError;
+use crate::run::resolve::{LATEST, ResolveError};
 use crate::support::path::normalize_path;
 use crate::support::text::format_plural;
 use crate::validate;
 
 const AFTER_HELP: &str = "\
 Examples:
-  capture-hook validate                    the selected run (params.yaml)
+  capture-hook validate                    the selected run, else the newest
   capture-hook validate results/demo/r1    a run by its path
   capture-hook validate r1 nav/r7          by run id, by experiment and run id
   capture-hook validate latest:demo        the newest run of an experiment
@@ -37,7 +37,7 @@ made errors in capture-hook.toml:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub struct Args {
-    /// Which runs: a path, EXPERIMENT/RUN_ID, a run id or a unique beginning of one, `latest`, `latest:EXPERIMENT`.
+    /// The runs [default: the selected run, else the newest].
     #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Validate every run in the results directory.
@@ -135,16 +135,11 @@ fn select_dirs(app: &App, args: &Args, project_dir: &ProjectDir) -> Result<Selec
         return Ok(SelectedDirs { dirs, left_out: found.left_out, ..SelectedDirs::default() });
     }
     if args.runs.is_empty() {
-        let selection = project_dir.read_selection()?;
-        let Some(run_dir) = selection.run_dir else {
-            return Err(Error::new(
-                ExitKind::Setup,
-                "no_run_selected",
-                format!("no run is selected in {}", selection.file),
-            )
-            .hint("select one with `capture-hook select RUN`, or name one: `capture-hook validate RUN`"));
+        let dir = match project_dir.read_selection()?.run_dir {
+            Some(run_dir) => project_dir.root.join(run_dir),
+            None => project_dir.resolve_run(&app.cwd, LATEST)?,
         };
-        return Ok(SelectedDirs { dirs: vec![project_dir.root.join(run_dir)], ..SelectedDirs::default() });
+        return Ok(SelectedDirs { dirs: vec![dir], ..SelectedDirs::default() });
     }
     let mut selected = SelectedDirs::default();
     for query in &args.runs {

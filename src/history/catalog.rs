@@ -17,7 +17,7 @@ use crate::history;
 use crate::project::dir::ProjectDir;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run_dir};
-use crate::run::resolve::{ResolveError, ResolvedRun, RunCandidate, RunQuery, resolve_run};
+use crate::run::resolve::{LATEST, ResolveError, ResolvedRun, RunCandidate, RunQuery, resolve_run};
 use crate::run::{RunKey, StartTime};
 use crate::support::notes::{NoteFormat, Notes};
 
@@ -167,6 +167,22 @@ pub fn find_dataset_dir(project: &Project) -> Result<String, ProjectError> {
 /// The run that a RUN means.
 pub fn resolve_query(project: &Project, catalog: &Catalog, cwd: &Path, query: &str) -> Result<RunTarget, ProjectError> {
     resolve_query_among(project, catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
+}
+
+/// The run that a RUN means; without one, the selected run, and without a selection the newest one.
+pub fn resolve_or_default(
+    project: &Project,
+    catalog: &Catalog,
+    cwd: &Path,
+    query: Option<&str>,
+) -> Result<RunTarget, ProjectError> {
+    match (query, &catalog.selected) {
+        (Some(query), _) => resolve_query(project, catalog, cwd, query),
+        (None, Some(selected)) if catalog.get(selected).is_some() => {
+            Ok(RunTarget { key: selected.clone(), commit: None, dir: None })
+        }
+        (None, _) => resolve_query(project, catalog, cwd, LATEST),
+    }
 }
 
 /// The run that a RUN means among some of the known runs.

@@ -1,6 +1,7 @@
 //! What the user sees: results on stdout, everything else on stderr, for people and as JSON. Knows the types of the
 //! rooms below and decides nothing.
 
+pub mod help;
 pub mod human;
 pub mod json;
 mod lines;

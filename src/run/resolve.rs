@@ -202,9 +202,12 @@ fn names_of<C: RunCandidate>(run: &C) -> Vec<RunName<'_, C>> {
     names
 }
 
+/// The RUN that means the newest one of any experiment; `latest:EXPERIMENT` is the newest of that one.
+pub const LATEST: &str = "latest";
+
 /// Parses `latest` (of any experiment) and `latest:EXPERIMENT`; `None` for other text.
 fn parse_latest(text: &str) -> Option<Option<&str>> {
-    match text.strip_prefix("latest")? {
+    match text.strip_prefix(LATEST)? {
         "" => Some(None),
         rest => rest.strip_prefix(':').map(Some),
     }

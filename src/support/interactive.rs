@@ -1,4 +1,4 @@
-//! Programs of the user's own that outlive a call: the pager on the terminal, the browser on the desktop.
+//! Programs of the user's own that outlive a call: the pager and the manual on the terminal, the browser on the desktop.
 //!
 //! Unlike with `process::Cmd`, the pager shares our terminal and our process group, so that keys and Ctrl-C reach it, and the
 //! browser is not waited for. Never with a command line from a repository: only the user's own settings name a pager, and the
@@ -38,6 +38,22 @@ pub fn show_in_pager(pager: &str, text: &str, env: &Env) -> bool {
     // The exit code of a pager says nothing about us.
     let _ = child.wait();
     true
+}
+
+/// Shows a manual page with the system's `man`. Returns whether it was shown; if not (standard output is no terminal, there is
+/// no such program, it fails), the caller prints something else.
+#[must_use]
+pub fn show_manual_page(page: &[u8], env: &Env) -> bool {
+    let Some(man) = env.find_program("man").filter(|_| std::io::stdout().is_terminal()) else { return false };
+    let written = || -> std::io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new().suffix(".1").tempfile()?;
+        file.write_all(page)?;
+        file.flush()?;
+        Ok(file)
+    };
+    let Ok(file) = written() else { return false };
+    // A name with a slash is a file for every `man`.
+    Command::new(man).arg(file.path()).env_clear().envs(env.iter()).status().is_ok_and(|status| status.success())
 }
 
 /// Returns the pager in git's order: `GIT_PAGER`, git's setting `core_pager`, `PAGER`, else `less`.

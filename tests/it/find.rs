@@ -374,6 +374,10 @@ fn the_shell_completes_runs_tags_and_experiments() {
     }
     let page = env.hook(["man", "runs"]).ok().stdout;
     assert!(page.contains(".TH") && page.contains("capture\\-hook\\-runs"), "{page}");
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let expected = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT STATUS", "FILES", "SEE ALSO"];
+    let quoted = |title: &&str| sections.iter().any(|section| section.trim_matches('"') == *title);
+    assert!(expected.iter().all(quoted), "{sections:?}");
     // From the directory that it is started in, although `-C` takes a DIR, too.
     env.hook_in(".", ["man", "--dir", "man"]).ok();
     assert!(env.path("man/capture-hook.1").is_file() && env.path("man/capture-hook-verify.1").is_file());

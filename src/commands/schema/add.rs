@@ -25,7 +25,7 @@ Examples:
   capture-hook schema add results/cartpole/r1 schema.json
   capture-hook schema add latest schemas/cartpole.json")]
 pub struct Args {
-    /// The run: a path, <experiment>/<run_id>, a run id, a unique prefix of one, latest or latest:<experiment>.
+    /// The run.
     #[arg(value_name = "RUN", add = crate::commands::complete::run_candidates())]
     run: String,
     /// The schema's file.

@@ -22,7 +22,7 @@ Examples:
   capture-hook schema infer results/cartpole/r1 > schema.json
   capture-hook schema infer --all latest > schema.json")]
 pub struct Args {
-    /// The run: a path, <experiment>/<run_id>, a run id, a unique prefix of one, latest or latest:<experiment>.
+    /// The run.
     #[arg(value_name = "RUN", add = crate::commands::complete::run_candidates())]
     run: String,
     /// Read every row.
