@@ -108,7 +108,7 @@ fn the_changelog_has_the_form_of_keep_a_changelog() {
         .collect();
     assert_eq!(
         unnamed,
-        ["completions", "help", "hook", "man", "manifest", "merge-driver"]
+        ["completions", "help", "hook", "manifest", "merge-driver"]
             .iter()
             .filter(|name| commands.contains(*name))
             .collect::<Vec<_>>(),

@@ -134,9 +134,8 @@ impl Explain for GcError {
                 }
                 let namespace = first.split('/').take(2).collect::<Vec<_>>().join("/");
                 let to = namespace.trim_start_matches("refs/");
-                explanation.hint(format!(
-                    "other refs than branches and tags: `git {dir}fetch {remote} '+{namespace}/*:refs/remotes/{to}/*'`"
-                ))
+                let refspec = shell_quote(format!("+{namespace}/*:refs/remotes/{to}/*"));
+                explanation.hint(format!("other refs than branches and tags: `git {dir}fetch {remote} {refspec}`"))
             }
             Self::Sister { .. } => Setup
                 .code("sister_not_read")
