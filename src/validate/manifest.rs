@@ -6,7 +6,7 @@
 use super::ScannedFile;
 use crate::formats::json;
 use crate::formats::json::JsonValue;
-use crate::run::layout::MANIFEST;
+use crate::run::layout::{DATASET_INDEX, MANIFEST};
 use crate::run::meta::RunMeta;
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
@@ -22,6 +22,8 @@ pub(super) struct ScannedRun<'a> {
     pub files: &'a [ScannedFile],
     /// Files in the directory that do not belong to the run.
     pub left_out: &'a [String],
+    /// Whether the directory has an index of the dataset, which is no file of the recorder's and is not read.
+    pub has_index: bool,
     /// The rows of steps and episodes; `None` if not all could be read.
     pub rows: [Option<u64>; 2],
 }
@@ -56,6 +58,7 @@ impl RecordedManifest {
             let Some(path) = entry.get("path").and_then(JsonValue::as_str).filter(|p| *p != MANIFEST) else { continue };
             match found.files.iter().find(|f| f.path == path) {
                 Some(file) => compare_file(entry, file, &mut report),
+                None if path == DATASET_INDEX && found.has_index => {}
                 None if found.left_out.iter().any(|name| name == path) => {
                     report(format!("`{path}` is listed, but does not go into the dataset"));
                 }

@@ -145,7 +145,8 @@ pub(super) fn scan_run_dir(
     if let Some(manifest) = &manifest {
         let file = findings.register_file(MANIFEST);
         let (left_out, rows) = (layout.unrecognized.as_slice(), outcome.whole_rows);
-        let found = ScannedRun { meta: meta.as_ref(), files: &files, left_out, rows };
+        let has_index = layout.dataset_index;
+        let found = ScannedRun { meta: meta.as_ref(), files: &files, left_out, has_index, rows };
         manifest.compare_with(file, &found, &mut findings);
     }
     if !absent {
