@@ -38,6 +38,7 @@ mod field_stops;
 mod field_tags;
 mod find;
 mod forget;
+mod guide_pages;
 mod hard_cases;
 mod histories;
 mod history_index;
