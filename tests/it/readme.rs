@@ -3,8 +3,8 @@
 //! Each command must succeed, and print what the README shows, if it shows something (`...` stands for any lines). A
 //! section's commands are typed where its reader stands: in a checkout of this repository, in a project with a recorded
 //! run, beside a git repository of one's own.
-//! Stand-ins: `install.sh` builds as `cargo test` does (`--dev`) and finds DVC and the crates on this machine; the directory
-//! `/mnt/lab/captures` is one of the test's.
+//! Stand-ins: `simulate.py` copies a run that was recorded before; `install.sh` builds as `cargo test` does (`--dev`) and finds
+//! DVC and the crates on this machine; the directory `/mnt/lab/captures` is one of the test's.
 //! Not checked: `cargo test` (which runs this), installing without crates or DVC at hand (it needs a network), remotes of
 //! other kinds, ids and sizes in the output, the tables of costs.
 
@@ -54,19 +54,23 @@ fn a_new_user_types_the_readmes_commands() {
 
 fn place(section: &str) -> Place {
     match section {
-        "capture-hook" => {
+        "Try it" => {
             let env = newcomer();
             let installer = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
             let dir = env.script("checkout/install.sh", &format!("#!/bin/sh\nexec '{installer}' --dev \"$@\"\n"));
             Place { dir: Path::new(&dir).parent().unwrap().to_str().unwrap().to_owned(), env }
         }
-        "What it does" => {
+        "Six commands" => {
             let env = TestEnv::initialized();
             env.add_origin();
+            env.git(["config", "push.followTags", "true"]).ok();
             env.git(["push", "-q", "-u", "origin", "main"]).ok();
-            env.record("ok-head01");
+            let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/ok-head01");
+            let simulate = format!("import shutil\nshutil.copytree({recorded:?}, 'results', dirs_exist_ok=True)\n");
+            fs::write(env.repo("simulate.py"), simulate).unwrap();
             Place { env, dir: "repo".into() }
         }
+        "Test it" => Place { env: TestEnv::empty(), dir: ".".into() },
         "Set a repository up" => {
             let env = TestEnv::empty();
             fs::create_dir_all(env.path("lab/captures")).unwrap();
@@ -81,10 +85,11 @@ fn place(section: &str) -> Place {
 fn check_result(section: &str, place: &Place) {
     let env = &place.env;
     match section {
-        "What it does" => {
+        "Six commands" => {
             assert_eq!(env.git_in("origin.git", ["log", "-1", "--format=%s"]).ok().stdout, "Slower agent\n");
             assert!(!files(&env.path("dvc-remote")).is_empty(), "the data went to the DVC remote");
             env.hook(["verify"]).ok();
+            assert_eq!(env.id("HEAD"), env.id("main"), "the checkout of the tag is that commit");
         }
         "Set a repository up" => assert_eq!(env.git_in("my-project", ["status", "--porcelain"]).ok().stdout, ""),
         _ => {}
