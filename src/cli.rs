@@ -92,6 +92,8 @@ pub enum CliCommand {
     Restore(commands::restore::Args),
     /// Drop the local copies of runs that are on the remote.
     Forget(commands::forget::Args),
+    /// Show what space of old data can be freed, and free it.
+    Gc(commands::gc::Args),
     /// Check that commits, trailers and tags are right, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
@@ -295,6 +297,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Remove(args) => commands::remove::run(&app, &args),
         CliCommand::Restore(args) => commands::restore::run(&app, &args),
         CliCommand::Forget(args) => commands::forget::run(&app, &args),
+        CliCommand::Gc(args) => commands::gc::run(&app, &args),
         CliCommand::Check(args) => commands::check::run(&app, &args),
         CliCommand::Tag(args) => commands::tag::run(&app, &args),
         CliCommand::Status(args) => commands::status::run(&app, &args),

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod doctor;
 pub mod export;
 pub mod forget;
+pub mod gc;
 pub mod get;
 pub mod hook;
 pub mod ingest;

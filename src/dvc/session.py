@@ -27,7 +27,7 @@ def objects(repo_dir, task, name, path):
             return 0
         with open(path, "w", encoding="utf-8") as file:
             # A remote that nothing was sent to has no directory.
-            for found, info in fs.find(top, detail=True).items() if fs.exists(top) else ():
+            for found, info in (fs.fs.find(top, detail=True) if fs.exists(top) else {}).items():
                 times = (info.get(key) for key in ("mtime", "LastModified", "last_modified", "updated", "modified"))
                 time = next((time for time in times if time is not None), None)
                 time = time.timestamp() if hasattr(time, "timestamp") else time

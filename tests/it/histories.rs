@@ -209,6 +209,43 @@ impl History {
         self.runs().insert(key);
     }
 
+    /// The objects in a directory that any commit of a ref needs, read from `dvc.lock` and from lists in the cache.
+    fn needed_objects(&self, store: &str) -> BTreeSet<String> {
+        let mut needed = BTreeSet::new();
+        for commit in self.env.git(["rev-list", "--all"]).ok().stdout.lines() {
+            let lockfile = self.env.git(["show", &format!("{commit}:dvc.lock")]).stdout;
+            let lists = lockfile.lines().filter_map(|line| line.trim().strip_prefix("md5: ")?.strip_suffix(".dir"));
+            for list in lists {
+                let path = format!("files/md5/{}/{}.dir", &list[..2], &list[2..]);
+                let Ok(bytes) = fs::read(self.env.repo(".dvc/cache").join(&path)) else { continue };
+                let rows: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+                let hashes = rows.as_array().unwrap().iter().map(|row| row["md5"].as_str().unwrap());
+                needed.extend(hashes.map(|hash| format!("files/md5/{}/{}", &hash[..2], &hash[2..])));
+                needed.insert(path);
+            }
+        }
+        needed.retain(|path| self.env.path(store).join(path).exists());
+        needed
+    }
+
+    /// What nothing needs any more goes from the cache or the remote, whatever its age; all else stays.
+    fn collect(&mut self) {
+        let of_remote = self.dice.roll(3) == 0;
+        let store = if of_remote { "dvc-remote" } else { "repo/.dvc/cache" };
+        let needed = self.needed_objects(store);
+        let mut args = vec!["gc", "--keep", "0", "--yes"];
+        if of_remote {
+            args.extend(["--unknown", "--remote"]);
+            self.git(&["fetch", "-q", "--tags", "--force", "origin"]);
+        }
+        self.hook("repo", &args);
+        assert_eq!(self.needed_objects(store), needed, "{}", self.story());
+        // Nothing is left for a second one.
+        let again = self.hook("repo", &[&["--json"], &args[..]].concat());
+        let again: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+        assert_eq!(again["removed"]["objects"], 0, "{}", self.story());
+    }
+
     /// Settles runs that both sides changed, one way or the other, until git is done.
     fn settle(&mut self, dir: &str, mut output: CommandOutput, conclude: &[&str]) -> Vec<Decision> {
         let mut decisions = Vec::new();
@@ -353,6 +390,7 @@ impl History {
             (14, _) => self.record_anew(),
             (15 | 16, _) => self.remove(),
             (17, _) => self.restore(),
+            (18, _) => self.collect(),
             _ => self.commit_a_run(),
         }
     }

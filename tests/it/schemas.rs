@@ -91,6 +91,8 @@ fn every_json_output_fits_its_schema() {
     ask("restore", &["restore", THIRD]);
     env.hook(["push", "--all"]).ok();
     ask("forget", &["forget", FIRST]);
+    ask("gc", &["gc", "--keep", "0"]);
+    ask("gc", &["gc", "--keep", "0", "--yes"]);
     ask("doctor", &["doctor"]);
     ask("doctor-report", &["doctor", "--report"]);
     ask("pull", &["pull"]);

@@ -6,6 +6,7 @@
 
 mod data;
 mod doctor_report;
+mod gc;
 mod history;
 mod runs;
 mod schema;
@@ -20,6 +21,7 @@ pub use doctor_report::{
     DoctorReportJson, ReportedCache, ReportedCheck, ReportedHook, ReportedHooks, ReportedPrograms, ReportedProject,
     ReportedRepository, ReportedRuns, ReportedSetting, ReportedSystem,
 };
+pub use gc::{GcJson, GcOtherJson, GcRunJson, ObjectSumJson};
 pub use history::{
     CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
 };
