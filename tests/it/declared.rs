@@ -235,6 +235,15 @@ fn summaries_are_made_of_the_steps() {
     assert!(needed.report().findings[0].message.contains("`note` cannot be made of the steps"));
 }
 
+#[test]
+fn a_committed_run_without_summaries_is_verified() {
+    let env = TestEnv::committed_native();
+    let schema = "{\"format\": 1, \"steps\": {\"x\": {\"dtype\": \"float64\"}}}\n";
+    env.record_declared("sweep/r1", Some(schema), &["\"x\": 0.5", "\"x\": 1.5"]);
+    env.commit_run("sweep/r1");
+    env.hook(["verify"]).ok();
+}
+
 /// A file that an episode names goes into the dataset with the run; one that is not there, or is elsewhere, is an error.
 #[test]
 fn files_that_episodes_name_go_with_the_run() {
