@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::env::{BIN, TestEnv, files, tree};
 
 /// The states, as `make.py` names them.
-const STATES: [&str; 3] = ["first", "schemas", "files-hash"];
+const STATES: [&str; 4] = ["first", "schemas", "files-hash", "removals"];
 /// The runs that a state holds, with their steps and episodes; the first state holds the first two.
 const HELD: [(&str, u64, u64); 4] = [
     ("nav/run-20261124-021550", 151, 4),
@@ -23,7 +23,9 @@ const HELD: [(&str, u64, u64); 4] = [
 const NAV: &str = HELD[0].0;
 const DEMO: &str = HELD[1].0;
 /// A run that no state holds.
-const NEW: &str = "sweep/new";
+const NEW: &str = "walk/new";
+/// A run that the last state has removed, out of 22 that one commit introduced.
+const REMOVED: &str = "sweep/s03";
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/released")
@@ -64,10 +66,17 @@ impl Released {
         Self { name, env, facts: read_json(&data().join(format!("{name}.json"))) }
     }
 
-    /// The runs that it holds, with their steps and episodes.
+    /// Whether it has a commit of many runs, and has removed one of them.
+    fn has_sweep(&self) -> bool {
+        self.name == "removals"
+    }
+
+    /// The runs that it holds, with their steps and episodes, but for a sweep.
     fn held(&self) -> &'static [(&'static str, u64, u64)] {
         let held = if self.name == "first" { &HELD[..2] } else { &HELD[..] };
-        let noted: BTreeSet<String> = self.versions().values().flat_map(run_keys).collect();
+        let (swept, noted): (BTreeSet<String>, BTreeSet<String>) =
+            self.versions().values().flat_map(run_keys).partition(|run| run.starts_with("sweep/"));
+        assert_eq!((swept.len(), swept.contains(REMOVED)), if self.has_sweep() { (22, true) } else { (0, false) });
         assert_eq!(noted, held.iter().map(|(run, ..)| (*run).to_owned()).collect(), "{}", self.name);
         held
     }
@@ -197,7 +206,13 @@ fn commands_that_read_say_what_an_older_repository_holds_and_change_nothing() {
         env.hook(["doctor"]).ok();
 
         let runs = released.json(&["runs"])["runs"].as_array().unwrap().clone();
-        assert_eq!(runs.len(), released.held().len());
+        let swept = if released.has_sweep() { 22 } else { 0 };
+        assert_eq!(runs.len(), released.held().len() + swept);
+        if released.has_sweep() {
+            let removed = &released.json(&["show", REMOVED])["removed"];
+            assert_eq!(removed["reason"], "wrong seed", "{removed}");
+            assert!(!released.head().keys().any(|path| path.starts_with(REMOVED)));
+        }
         let log = released.json(&["log"])["versions"].as_array().unwrap().clone();
         for (run, steps, episodes) in released.held() {
             let (tag, commit) = released.tag_of(run);
@@ -224,7 +239,8 @@ fn commands_that_read_say_what_an_older_repository_holds_and_change_nothing() {
             env.hook(["plot", run, "-q", "-o", &format!("../{}.svg", run.replace('/', "-"))]).ok();
         }
         // What `get` copied is what the program of then had put in.
-        assert_eq!(hashed(&env.path("got")), released.head());
+        let held: Files = released.head().into_iter().filter(|(path, _)| !path.starts_with("sweep/")).collect();
+        assert_eq!(hashed(&env.path("got")), held);
         assert_eq!(hashed(&env.repo("data/captures")), released.head());
         env.hook(["verify"]).ok();
         let diff = env.hook(["diff", NAV, DEMO]).ok();
@@ -383,6 +399,10 @@ fn an_older_repository_is_changed_by_every_command_that_changes_one() {
         env.hook(["publish", "--force", NAV, "--no-push"]).ok();
         let others: Files = before.into_iter().filter(|(path, _)| !path.starts_with("nav/")).collect();
         released.assert_kept(&others);
+        if released.has_sweep() {
+            env.hook(["restore", REMOVED]).ok();
+            assert!(run_keys(&listed_files(env, "HEAD")).contains(&REMOVED.to_owned()));
+        }
         env.hook(["verify"]).ok();
         env.assert_committed();
         released.check();

@@ -10,6 +10,7 @@ archive the program is at /released/bin/capture-hook, wherever it was run.
 """
 
 import argparse
+import gzip
 import hashlib
 import io
 import json
@@ -33,6 +34,8 @@ STATES = {
     "schemas": "eca69b0",
     # Before `Capture-Runs`, version tags, notes of one form and removals.
     "files-hash": "67ecad3",
+    # With all of these: before `erase`.
+    "removals": "2be8871",
 }
 OLD_RUNS = ["tests/corpus/ok-head01/nav/run-20261124-021550", "tests/corpus/ok-pypi010/demo/run-20260105-041"]
 DECLARED_RUNS = ["tests/simulators/minigrid/r1", "tests/simulators/spring/c1"]
@@ -134,6 +137,25 @@ def make_repository(made, runs):
     made.git("push", "-q", "--tags")
 
 
+def make_sweep(made):
+    """Many small runs in one commit, one of which a later commit removes."""
+    for number in range(22):
+        run = made.repo / f"results/sweep/s{number:02}"
+        run.mkdir(parents=True)
+        meta = {"schema_version": "2", "run_id": run.name, "experiment": "sweep", "start_time": "2026-11-28T00:00:00Z"}
+        step = {"episode_id": "e0", "step": 1, "terminated": True, "truncated": False, "x": number / 2}
+        (run / "run.json").write_text(json.dumps(meta))
+        (run / "schema.json").write_text('{"format": 1, "steps": {"x": {"dtype": "float64"}}}\n')
+        (run / "steps.jsonl.gz").write_bytes(gzip.compress(json.dumps(step).encode() + b"\n", mtime=0))
+    (made.repo / "capture-hook.toml").write_text('engine = "native"\n\n[tag]\nmax_runs = 20\n')
+    made.git("add", "capture-hook.toml")
+    made.git("commit", "-q", "-m", "Settings")
+    made.run("capture-hook", "publish", "--all-new", "--no-push")
+    made.run("capture-hook", "remove", "sweep/s03", "--reason", "wrong seed")
+    made.git("push", "-q")
+    made.git("push", "-q", "--tags")
+
+
 def data_version(made, commit):
     """The data version that a commit's dvc.lock records, without a YAML reader: DVC writes one key a line."""
     shown = subprocess.run(["git", "show", f"{commit}:dvc.lock"], cwd=made.repo, capture_output=True, text=True)
@@ -220,6 +242,8 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         made = Made(pathlib.Path(root).resolve(), program.resolve())
         make_repository(made, OLD_RUNS + ([] if args.name == "first" else DECLARED_RUNS))
+        if args.name == "removals":
+            make_sweep(made)
         facts = read_facts(made, args.name)
         pack(made, HERE / f"{args.name}.tar.xz")
     (HERE / f"{args.name}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
