@@ -94,6 +94,8 @@ pub enum CliCommand {
     Forget(commands::forget::Args),
     /// Show what space of old data can be freed, and free it.
     Gc(commands::gc::Args),
+    /// Remove the bytes of runs for good, here and on the remote.
+    Erase(commands::erase::Args),
     /// Check that commits, trailers and tags are right, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
@@ -298,6 +300,7 @@ fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
         CliCommand::Restore(args) => commands::restore::run(&app, &args),
         CliCommand::Forget(args) => commands::forget::run(&app, &args),
         CliCommand::Gc(args) => commands::gc::run(&app, &args),
+        CliCommand::Erase(args) => commands::erase::run(&app, &args),
         CliCommand::Check(args) => commands::check::run(&app, &args),
         CliCommand::Tag(args) => commands::tag::run(&app, &args),
         CliCommand::Status(args) => commands::status::run(&app, &args),

@@ -7,7 +7,7 @@ use crate::error::{Error, ExitKind};
 use crate::git::CommitRange;
 use crate::inspect::check::{self, CheckFinding, CheckSeverity};
 use crate::output::StyledText;
-use crate::output::json::{CheckFindingJson, CheckJson};
+use crate::output::json::{CheckErasedJson, CheckFindingJson, CheckJson};
 use crate::project::{self, Project};
 use crate::support::process::shell_quote;
 use crate::support::text::format_plural;
@@ -58,6 +58,15 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
                 message: check_finding.message.clone(),
             })
             .collect(),
+        erased: report
+            .erased
+            .iter()
+            .map(|erased| CheckErasedJson {
+                run: erased.run.to_string(),
+                record: erased.record.clone(),
+                message: erased.message.clone(),
+            })
+            .collect(),
     };
     if app.ui.json() {
         app.ui.print_json(&result);
@@ -104,6 +113,9 @@ fn render_text(result: &CheckJson) -> StyledText {
         let subject: Vec<&str> = subject.into_iter().flatten().collect();
         let (subject, code, message) = (subject.join(" "), finding.code, &finding.message);
         out.push_styled(style, finding.severity).push_str(format!(" {code}: {subject}: {message}")).end_line();
+    }
+    for erased in &result.erased {
+        out.push_str(format!("erased: {}: {}", erased.run, erased.message)).end_line();
     }
     let summary = format!("{}, {}", format_plural(result.commits, "commit"), format_plural(result.tags, "run tag"));
     let remote = if result.remote { ", and the remote" } else { "" };

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::dataset::get::{GetRequest, get_run};
+use crate::dataset::runs::entries_of_run;
 use crate::error::Error;
 use crate::history::catalog;
 use crate::history::committed::{CommittedRun, find_committed_run};
+use crate::history::erased;
 use crate::history::rebuilt;
 use crate::output::json::GetJson;
 use crate::support::text::{format_bytes, format_plural};
@@ -51,6 +53,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     request.check_destination()?;
     let dvc = project.dvc()?;
     let file_list = rebuilt::read_file_list(&project, &dvc, version)?;
+    if let Some(found) = erased::find_erasure(&project, &key, entries_of_run(&file_list, &key))? {
+        return Err(erased::erased_error(&found).into());
+    }
     let outcome = get_run(&dvc, &file_list, request, &bar)?;
     // Off the terminal before anything is printed.
     drop(bar);

@@ -1,10 +1,13 @@
 //! `capture-hook log`: data versions in history.
 
+use std::collections::BTreeSet;
+
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
+use crate::history::erased::ErasedRuns;
 use crate::history::logged_runs::{LoggedRun, list_logged_runs};
 use crate::history::{self, DatasetCommit, History, catalog};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
@@ -23,7 +26,7 @@ Examples:
   capture-hook log -n 5 --json
 
 TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<run_id>, v2 is …@v2, `-` is no tag
-(`capture-hook tag` makes it again), `all` is one tag for all runs of the commit: captures/ and the data version. DATA is where the run's bytes are: here (DVC's cache), on the remote, or not found.
+(`capture-hook tag` makes it again), `all` is one tag for all runs of the commit: captures/ and the data version. DATA is where the run's bytes are: here (DVC's cache), on the remote, erased for good, or not found.
 History is read from commits and DVC's .dir objects, so a run is listed even if its tag is lost.")]
 pub struct Args {
     /// Only commits that introduced or removed this run.
@@ -64,6 +67,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             version
         })
         .collect();
+    let erased = ErasedRuns::load(&project)?;
+    let erased: BTreeSet<String> = erased.runs().into_iter().map(ToString::to_string).collect();
     if app.ui.json() {
         app.ui.print_json(&LogJson { versions });
     } else if versions.is_empty() {
@@ -74,7 +79,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.hint("see what to do next: `capture-hook status`");
     } else {
         let pager = project.repo.config_value("core.pager")?;
-        app.ui.page_text(&render_table(app, &versions), &app.env, pager.as_deref());
+        app.ui.page_text(&render_table(app, &versions, &erased), &app.env, pager.as_deref());
     }
     Ok(CommandOutcome::Done)
 }
@@ -123,7 +128,7 @@ fn count_runs(change: &DatasetCommit) -> Option<u64> {
 /// The characters of a reason that a line has room for; `--json` has all of it.
 const MOST_OF_A_REASON: usize = 60;
 
-fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
+fn render_table(app: &App, versions: &[LogVersionJson], erased: &BTreeSet<String>) -> StyledText {
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const GREEN: Style = AnsiColor::Green.on_default();
     const DIM: Style = Style::new().dimmed();
@@ -148,6 +153,8 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
                 ("all", "all") => styled_cell("here, remote", GREEN),
                 ("all", _) => styled_cell("here", GREEN),
                 (_, "all") => styled_cell("remote", DIM),
+                // Some objects can be left, because other runs have them, too.
+                _ if erased.contains(&run.run) => styled_cell("erased", DIM),
                 ("some", _) => styled_cell("in part", YELLOW),
                 (_, "unknown") => styled_cell("not here", DIM),
                 _ => styled_cell("nowhere", AnsiColor::Red.on_default()),
@@ -163,7 +170,8 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
             ]);
         }
         for run in &version.removed {
-            let note = styled_cell("removed", AnsiColor::Red.on_default());
+            let note = if erased.contains(run) { "erased" } else { "removed" };
+            let note = styled_cell(note, AnsiColor::Red.on_default());
             table.push_row([styled_cell(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
         }
         if let Some(reason) = version.reason.as_ref().filter(|_| !version.removed.is_empty()) {

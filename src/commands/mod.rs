@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod diff;
 pub mod doctor;
+pub mod erase;
 pub mod export;
 pub mod forget;
 pub mod gc;

@@ -4,12 +4,14 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explanation};
 use crate::history::catalog;
 use crate::history::catalog::{Catalog, CatalogRun, RunSources};
+use crate::history::erased::ErasedRuns;
 use crate::output::json::{PullJson, PulledJson};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::setup::worktree;
 use crate::support::process::shell_quote;
+use crate::support::text::format_plural;
 use crate::sync::{SyncOutcome, format_missing, pull, sent};
 use crate::{hooks, sync};
 
@@ -71,6 +73,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else if args.runs.is_empty() {
         pulled.iter().for_each(|outcome| report_pulled(app, args, outcome));
     }
+    warn_of_erased(app, &project)?;
     hooks::warn_unreached(app, &project.repo);
     Ok(if complete { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
@@ -88,6 +91,7 @@ fn pulled_json(
         changed: outcome.replaced,
         missing_bytes: 0,
         unsaved: outcome.local_changes,
+        erased: outcome.erased.iter().map(ToString::to_string).collect(),
         refused: Vec::new(),
     };
     match outcome.sync {
@@ -110,7 +114,23 @@ fn pulled_json(
     Ok(pulled)
 }
 
+/// Names the erased runs of which this clone still has bytes.
+fn warn_of_erased(app: &App, project: &Project) -> Result<(), Error> {
+    let (erased, cache) = (ErasedRuns::load(project)?, project.open_cache()?);
+    for (run, count) in erased.still_in(&cache) {
+        let objects = format_plural(count as u64, "object");
+        app.ui.warn(&format!("{run} was erased, but the cache of this clone still has {objects} of it"));
+        let typed = shell_quote(run.to_string());
+        app.ui.hint(&format!("erase it here, too: `capture-hook erase {typed} --everywhere`"));
+    }
+    Ok(())
+}
+
 fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Result<Error, Error> {
+    if explanation.code == "erased" {
+        return Ok(Error::new(explanation.exit, explanation.code, why.to_owned())
+            .hint("see what is still known of it: `capture-hook show RUN`"));
+    }
     let hint = match sent::find_missing_remote_dir(project)? {
         // There are always two; the second, to start with an empty remote, fetches no data.
         Some(absent) => absent.hints().swap_remove(0),

@@ -50,7 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let runs: Vec<RunKey> = runs.into_iter().collect();
     // An empty reason says nothing.
     let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-    let change = RunChange { runs: &runs, files: Vec::new(), reason, message: args.message.as_deref() };
+    let change = RunChange { runs: &runs, files: Vec::new(), reason, message: args.message.as_deref(), records: &[] };
     let outcome = change_runs(&mut project, change, &app.ui)?;
     report_change(app, &project, "removed", &runs, &outcome.record.version.to_string())?;
     if outcome.selection_cleared {

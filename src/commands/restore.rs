@@ -8,6 +8,7 @@ use crate::commit::remove::{RunChange, change_runs, files_to_restore, find_clean
 use crate::error::Error;
 use crate::history::catalog;
 use crate::history::committed::find_committed_run;
+use crate::history::erased;
 
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
@@ -39,10 +40,14 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     for query in &args.runs {
         let run = find_committed_run(&project, &catalog, &app.cwd, query, args.rev.as_deref())?;
         let files = files_to_restore(&project, &run)?;
+        if let Some(found) = erased::find_record(&project, &run.key, &files)? {
+            return Err(erased::erased_error(&found).into());
+        }
         found.insert(run.key, files);
     }
     let (runs, files): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    let change = RunChange { runs: &runs, files: files.concat(), reason: None, message: args.message.as_deref() };
+    let change =
+        RunChange { runs: &runs, files: files.concat(), reason: None, message: args.message.as_deref(), records: &[] };
     let outcome = change_runs(&mut project, change, &app.ui)?;
     report_change(app, &project, "restored", &runs, &outcome.record.version.to_string())?;
     Ok(CommandOutcome::Done)

@@ -36,7 +36,8 @@ Examples:
 
 STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
 this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it); `removed` was
-removed from HEAD's dataset (`capture-hook show RUN` says why, `restore RUN` puts it back). `*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
+removed from HEAD's dataset (`capture-hook show RUN` says why, `restore RUN` puts it back); `erased` was removed, and its data is
+gone for good. `*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
 metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
 ingested (`capture-hook show RUN` computes them).
 
@@ -218,7 +219,9 @@ fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
     for row in rows {
         let state: Cell = match row.state() {
             state @ (ListedState::New | ListedState::Ingested) => styled_cell(state.as_str(), YELLOW),
-            state @ (ListedState::Elsewhere | ListedState::Removed) => styled_cell(state.as_str(), DIM),
+            state @ (ListedState::Elsewhere | ListedState::Removed | ListedState::Erased) => {
+                styled_cell(state.as_str(), DIM)
+            }
             ListedState::Committed => styled_cell("committed", GREEN),
         };
         let started = row.start_time.as_deref().unwrap_or("-");

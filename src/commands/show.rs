@@ -10,14 +10,15 @@ use crate::error::Error;
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::erased::FoundRecord;
 use crate::history::removal::RunRemoval;
 use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::{
-    RemovedJson, SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
+    ErasedJson, RemovedJson, SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
 };
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
-use crate::project::Project;
+use crate::project::{Project, ProjectError};
 use crate::support::text::{format_bytes, format_count, format_plural};
 use crate::support::visible::escape_control;
 use crate::validate::{IgnoredFinding, SeedSummary};
@@ -43,13 +44,25 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
     let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;
-    let location = catalog::locate_run(&project, &catalog, &target)?;
+    let erased = catalog::find_erased_run(&project, &catalog, &target)?;
+    let location = match (catalog::locate_run(&project, &catalog, &target), &erased) {
+        // What history knows is shown even so.
+        (Err(ProjectError::RunErased { .. }), Some((_, location))) => location.clone(),
+        (location, _) => location?,
+    };
+    let erased = erased.map(|(found, _)| found);
     // JSON has no curves, and so the rows need not be read for them.
     let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };
     let bar = app.ui.progress("reading the run", None);
     let summary = summary::summarize_run(&project, &location, depth, &bar)?;
     drop(bar);
-    let shown = show_json(&project, &catalog, &target, &location, &summary);
+    let mut shown = show_json(&project, &catalog, &target, &location, &summary);
+    if let Some(found) = erased {
+        shown.erased = Some(erased_json(&found));
+        if matches!(location, RunLocation::Cache { .. }) {
+            shown.source = "erased";
+        }
+    }
     if app.ui.json() {
         app.ui.print_json(&shown);
     } else {
@@ -95,6 +108,7 @@ fn show_json(
         system: strict("system"),
         history: change.map(|change| history_json(catalog, target, change)),
         removed: catalog.history.removal_of(&target.key).map(removed_json),
+        erased: None,
         validation: summary.verdict.as_ref().map(|verdict| ShowValidationJson {
             ok: verdict.ok,
             errors: verdict.errors.clone(),
@@ -127,6 +141,16 @@ fn removed_json(removal: RunRemoval<'_>) -> RemovedJson {
     }
 }
 
+fn erased_json(found: &FoundRecord) -> ErasedJson {
+    ErasedJson {
+        record: found.record.path(),
+        on_head: found.in_head,
+        reason: found.record.reason.clone(),
+        files: found.record.files.len(),
+        bytes: found.record.files.iter().filter_map(|file| file.bytes).sum(),
+    }
+}
+
 /// The run's own tags, and the one that stands for all runs of its commit.
 fn list_tags(catalog: &Catalog, target: &RunTarget, change: &DatasetCommit) -> Vec<String> {
     let own = catalog.history.tags_of(&target.key).into_iter().map(|tag| &tag.tag.name);
@@ -153,8 +177,10 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     line("started", show.start_time.as_deref().unwrap_or_default().into());
     line("recorder", describe_recorder(show).into());
     line("columns", show.columns.as_ref().map(describe_columns).unwrap_or_default().into());
-    line("location", show.path.as_deref().unwrap_or("DVC's cache").into());
+    let place = if show.source == "erased" { "nowhere any more" } else { "DVC's cache" };
+    line("location", show.path.as_deref().unwrap_or(place).into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
+    line("erased", show.erased.as_ref().map(render_erasure).unwrap_or_default());
     line("removed", show.removed.as_ref().map(render_removal).unwrap_or_default());
     if let Some(history) = &show.history {
         line("commit", render_commit(&history.commit, &history.subject, &history.author, &history.committed_at));
@@ -197,6 +223,13 @@ fn render_removal(removed: &RemovedJson) -> StyledText {
     // A reason can have several lines.
     let reason = removed.reason.as_deref().map_or_else(|| "no reason given".into(), escape_control);
     render_commit(&removed.commit, &reason, &removed.author, &removed.committed_at)
+}
+
+fn render_erasure(erased: &ErasedJson) -> StyledText {
+    let reason = erased.reason.as_deref().map_or_else(|| "no reason given".into(), escape_control);
+    let mut text = StyledText::from(reason);
+    text.push_str("  ").push_styled(DIM, format!("({})", erased.record));
+    text
 }
 
 fn dim_text(words: &str) -> StyledText {

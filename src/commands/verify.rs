@@ -17,6 +17,7 @@ use crate::dataset::verify::{
 use crate::error::{Error, ExitKind};
 use crate::export::layout::is_export;
 use crate::history::catalog;
+use crate::history::erased::{FoundRecord, split_erased};
 use crate::output::StyledText;
 use crate::output::json::{VerifyFindingJson, VerifyJson};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
@@ -90,7 +91,16 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let version = dataset_record.as_ref().map(|l| l.version.to_string()).unwrap_or_default();
         return Err(data_not_in_clone(args, &version));
     }
+    let (file_list, erased) = match file_list {
+        Some(file_list) => {
+            let (file_list, erased) = split_erased(&project, &project.open_cache()?, file_list)?;
+            (Some(file_list), erased)
+        }
+        None => (None, Vec::new()),
+    };
     let only = selected_runs(app, &project, args)?;
+    let is_asked = |found: &&FoundRecord| only.as_ref().is_none_or(|only| only.contains(&found.record.run));
+    let erased: Vec<&FoundRecord> = erased.iter().filter(is_asked).collect();
     let out_dir = dataset_record
         .as_ref()
         .map_or_else(|| catalog::find_dataset_dir(&project), |dataset_record| Ok(dataset_record.out_dir.clone()))?;
@@ -106,7 +116,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let bar = app.ui.progress("verifying", dataset_record.as_ref().filter(|_| only.is_none()).and_then(|l| l.size));
     let report = verify_data(&request, &bar);
     drop(bar);
-    if report.found_nothing() {
+    // What was erased is not missing, and there may be nothing else.
+    if report.found_nothing() && (erased.is_empty() || !report.findings.is_empty()) {
         let unknown =
             |run: &&RunKey| file_list.as_ref().is_some_and(|file_list| entries_of_run(file_list, run).is_empty());
         return Err(match &dataset_record {
@@ -126,6 +137,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         runs: report.runs,
         files: report.files,
         bytes: report.bytes,
+        erased: erased.iter().map(|found| found.record.run.to_string()).collect(),
         findings: report
             .findings
             .iter()
@@ -140,6 +152,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&result);
     } else {
+        for found in erased {
+            app.ui.status(&format!("{} was erased on purpose: {}", found.record.run, found.describe()));
+        }
         print_report(app, &report, dataset_record.as_ref(), &result, args.rev.as_deref());
     }
     Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })

@@ -6,6 +6,7 @@
 //! data version holds is in the workspace before DVC reads it, and no other run differs afterwards.
 
 mod committed;
+pub mod erase;
 mod follow;
 pub mod ignored;
 mod ingest;

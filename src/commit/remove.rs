@@ -92,6 +92,8 @@ pub struct RunChange<'a> {
     pub reason: Option<&'a str>,
     /// The commit's message; without, one that names the runs.
     pub message: Option<&'a str>,
+    /// Other files that the commit has, relative to the project's root, and their bytes.
+    pub records: &'a [(String, Vec<u8>)],
 }
 
 /// What a change of runs made.
@@ -241,10 +243,54 @@ fn stage_change(
         project_dir.clear_selection()?;
         metrics_files::empty_metrics_files(&project.root).map_err(ProjectError::from)?;
     }
+    paths.extend(write_records(project, change.records, transaction)?);
     edited.write_lockfile(&project.root)?;
     transaction.stage_files(&mut project.repo, &paths, reporter)?;
     let record = project.dataset_record(&GitTree::WorkTree)?.ok_or(RemoveError::NoDataset)?;
     Ok(StagedChange { record, paths, selection_cleared, _note: note })
+}
+
+/// Writes files that belong to the commit, and gives their names in git.
+fn write_records(
+    project: &Project,
+    records: &[(String, Vec<u8>)],
+    transaction: &mut CommitTransaction,
+) -> Result<Vec<String>, Error> {
+    let files = project.root_files();
+    for (path, bytes) in records {
+        transaction.keep_file(path)?;
+        if let Some((dir, _)) = path.rsplit_once('/') {
+            files.create_dir_all(dir)?;
+        }
+        files.write_atomic(path, bytes)?;
+    }
+    Ok(records.iter().map(|(path, _)| project.git_path(path)).collect())
+}
+
+/// Commits files, and changes nothing else.
+pub(super) fn commit_records(
+    project: &mut Project,
+    records: &[(String, Vec<u8>)],
+    message: &str,
+    reporter: &dyn Reporter,
+) -> Result<(), Error> {
+    publish::refuse_during_operation(project)?;
+    let before = project.repo.head()?;
+    let mutex = RepoMutex::acquire(&project.state_dir())?;
+    let mut transaction = CommitTransaction::new(project);
+    let staged = write_records(project, records, &mut transaction).and_then(|paths| {
+        transaction.stage_files(&mut project.repo, &paths, reporter)?;
+        Ok(paths)
+    });
+    // The hooks that `git commit` calls may need it.
+    drop(mutex);
+    let done = staged.and_then(|paths| commit_paths(project, &paths, message, reporter).map(drop));
+    if done.is_err() && project.repo.head().is_ok_and(|now| now == before) {
+        transaction.roll_back(&mut project.repo, reporter);
+    } else {
+        transaction.finish();
+    }
+    done
 }
 
 /// An error if a run to remove is not in the dataset, or one to restore is.

@@ -27,6 +27,7 @@ use crate::export::zip;
 use crate::git::Oid;
 use crate::history::History;
 use crate::history::catalog::find_dataset_dir;
+use crate::history::erased::{erased_error, find_erasure};
 use crate::history::origin::OriginIndex;
 use crate::project::{Project, Reporter};
 use crate::run::RunKey;
@@ -101,6 +102,11 @@ pub fn export_runs(
     let progress = reporter.start_progress("exporting", None);
     let mut fetched = false;
     for version in &request.selected {
+        for run in &version.runs {
+            if let Some(found) = find_erasure(project, &run.key, &run.entries)? {
+                return Err(erased_error(&found).into());
+            }
+        }
         fetched |= fetch_runs(&dvc, version.version, &version.runs, progress.as_ref())?;
     }
     let parent = request.to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

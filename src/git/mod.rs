@@ -8,6 +8,7 @@
 mod caller;
 mod config;
 mod configured;
+mod dirs;
 mod error;
 mod exclude;
 mod file_versions;
@@ -31,6 +32,7 @@ mod write;
 
 pub use caller::{FavoredSide, GitCall};
 pub use configured::ConfiguredHook;
+pub use dirs::GitDir;
 pub use error::{GitError, UNSHALLOW};
 pub use file_versions::FileVersion;
 pub use hidden::HidingFlag;

@@ -14,6 +14,7 @@ use crate::dvc::hash::DataVersion;
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::history;
+use crate::history::erased::{self, FoundRecord};
 use crate::project::dir::ProjectDir;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run_dir};
@@ -287,12 +288,34 @@ pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> R
     }
     let not_in_clone = || ProjectError::RunNotHere { run: target.key.to_string() };
     let run = catalog.get(&target.key).ok_or_else(not_in_clone)?;
-    let location = find_run_location(project, catalog, &run, target.commit.as_ref())?.ok_or_else(not_in_clone)?;
+    let Some(location) = find_run_location(project, catalog, &run, target.commit.as_ref())? else {
+        return Err(find_erased_run(project, catalog, target)?
+            .map_or_else(not_in_clone, |(found, _)| erased::erased_error(&found)));
+    };
     // Only in results can several runs have one name; a data version holds one of each.
     match catalog.duplicates.for_key(&target.key) {
         Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => Err(ResolveError::from(duplicates).into()),
         _ => Ok(location),
     }
+}
+
+/// The record of a run whose data was erased, and where the data was: in a cache that lacks it. `None` if it was not erased,
+/// or if this clone still has it.
+pub fn find_erased_run(
+    project: &Project,
+    catalog: &Catalog,
+    target: &RunTarget,
+) -> Result<Option<(FoundRecord, RunLocation)>, ProjectError> {
+    let version = match &target.commit {
+        Some(commit) => project.data_version_at(commit)?,
+        None => find_latest_version(catalog, &target.key),
+    };
+    let Some(entries) = version.and_then(|version| catalog.history.run_entries(version, &target.key)) else {
+        return Ok(None);
+    };
+    let Some(found) = erased::find_erasure(project, &target.key, &entries)? else { return Ok(None) };
+    let cache = project.open_cache()?;
+    Ok(Some((found, RunLocation::Cache { cache, entries, key: target.key.clone() })))
 }
 
 /// The run folders two levels below a directory.

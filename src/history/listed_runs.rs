@@ -11,6 +11,7 @@ use crate::dvc::present::PresentObjects;
 use crate::formats::json::JsonValue;
 use crate::git::{Commit, Oid};
 use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
+use crate::history::erased::ErasedRuns;
 use crate::history::file_facts::{FileFacts, LISTED_RUNS, read_noted_facts};
 use crate::project::{Project, ProjectError};
 use crate::run::{RunKey, StartTime};
@@ -36,6 +37,8 @@ pub struct ListedRun {
     pub commit: Option<ListedCommit>,
     /// The commit by which HEAD's dataset lacks it.
     pub removal: Option<ListedRemoval>,
+    /// Whether its data was erased for good.
+    pub is_erased: bool,
     /// That commit's data version, else the one that its newest tag names.
     pub data_version: Option<DataVersion>,
     /// Its tags, lowest version first.
@@ -128,13 +131,16 @@ pub enum ListedState {
     Elsewhere,
     /// In history, and removed from HEAD's dataset.
     Removed,
+    /// In history, and its data was erased for good.
+    Erased,
 }
 
 impl ListedState {
     /// All states.
-    pub const ALL: [Self; 5] = [Self::New, Self::Ingested, Self::Committed, Self::Elsewhere, Self::Removed];
+    pub const ALL: [Self; 6] =
+        [Self::New, Self::Ingested, Self::Committed, Self::Elsewhere, Self::Removed, Self::Erased];
 
-    /// `new`, `ingested`, `committed`, `elsewhere` or `removed`.
+    /// `new`, `ingested`, `committed`, `elsewhere`, `removed` or `erased`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -143,6 +149,7 @@ impl ListedState {
             Self::Committed => "committed",
             Self::Elsewhere => "elsewhere",
             Self::Removed => "removed",
+            Self::Erased => "erased",
         }
     }
 }
@@ -151,6 +158,9 @@ impl ListedRun {
     /// How far it is.
     #[must_use]
     pub fn state(&self) -> ListedState {
+        if self.is_erased {
+            return ListedState::Erased;
+        }
         if self.removal.is_some() {
             return ListedState::Removed;
         }
@@ -190,6 +200,11 @@ pub fn list_runs(
         }
         drafts.push(draft_run(catalog, run, location));
     }
+    // Of a run that was not removed, no record counts.
+    if drafts.iter().any(|draft| draft.removal.is_some()) {
+        let erased = ErasedRuns::load(project)?;
+        drafts.iter_mut().for_each(|draft| draft.is_erased = is_erased(catalog, &erased, draft));
+    }
     catalog.history.save_notes();
     let present = PresentObjects::for_many(&project.open_cache()?, objects);
     let notes = Notes::load(&project.state_dir(), LISTED_RUNS);
@@ -225,6 +240,7 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
             .removal_of(key)
             .map(|removal| ListedRemoval { commit: ListedCommit::of(&removal.change.commit), reason: removal.reason }),
         data_version: change.map(|change| change.record.version).or_else(|| record.map(|record| record.data)),
+        is_erased: false,
         tags: tags.iter().map(|tag| tag.tag.name.clone()).collect(),
         start_time: None,
         schema_version: None,
@@ -239,6 +255,14 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
         metrics: None,
         figures: None,
     }
+}
+
+/// Whether the files of a run that HEAD's dataset lacks were erased.
+fn is_erased(catalog: &Catalog, erased: &ErasedRuns, run: &ListedRun) -> bool {
+    let is_recorded = !erased.is_empty() && erased.of_run(&run.key).next().is_some();
+    let entries = run.data_version.filter(|_| is_recorded && run.removal.is_some());
+    let entries = entries.and_then(|version| catalog.history.run_entries(version, &run.key)).unwrap_or_default();
+    erased.find(&run.key, &entries).is_some()
 }
 
 /// Adds what a run's own files say.

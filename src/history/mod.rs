@@ -10,6 +10,7 @@ pub mod changes;
 mod commit_reader;
 pub mod committed;
 pub mod compare;
+pub mod erased;
 pub mod fetched_lists;
 pub mod file_facts;
 pub mod foreign;

@@ -2,14 +2,19 @@
 //! the remote.
 
 mod all_runs;
+mod erased;
 mod lost_runs;
+mod recorded_anew;
 mod run_files;
 mod schemas;
 
 use std::collections::{HashMap, HashSet};
 
 use self::all_runs::AllRunsChecker;
+pub use self::erased::ErasedFinding;
+use self::erased::check_erased;
 use self::lost_runs::{check_lost_runs, check_removed_trailers};
+use self::recorded_anew::check_recorded_anew;
 use self::run_files::FilesChecker;
 use self::schemas::check_schemas;
 use crate::dataset::runs::find_run_of_dir;
@@ -18,9 +23,8 @@ use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
 use crate::history::fetched_lists::FileListFetcher;
-use crate::history::removal::find_removed_selection;
 use crate::history::{DatasetCommit, History, RunTag, RunTrailers, foreign, introduced, tags};
-use crate::project::{GitTree, Project, ProjectError, Reporter, config, held, state};
+use crate::project::{GitTree, Project, ProjectError, Reporter, config, state};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
 use crate::sync::push;
@@ -67,6 +71,8 @@ pub struct CheckReport {
     pub remote: bool,
     /// Findings, oldest commit last.
     pub findings: Vec<CheckFinding>,
+    /// Runs whose data is missing on purpose.
+    pub erased: Vec<ErasedFinding>,
 }
 
 /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
@@ -150,7 +156,7 @@ pub fn check_history(
         report.findings.extend(check_recorded_anew(project, &head)?);
     }
     if remote {
-        checker.check_remote_data(&mut report.findings)?;
+        checker.check_remote_data(&mut report)?;
     }
     Ok(report)
 }
@@ -415,7 +421,7 @@ impl HistoryChecker<'_> {
         Ok(tag.record.as_ref().and_then(|record| self.explain_false_record(record, version)).and_then(new_finding))
     }
 
-    fn check_remote_data(&self, findings: &mut Vec<CheckFinding>) -> Result<(), RemoteDataError> {
+    fn check_remote_data(&self, report: &mut CheckReport) -> Result<(), RemoteDataError> {
         let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
         for change in &self.history.dataset_commits {
             // History is newest first, so that the oldest commit of a version stays.
@@ -432,20 +438,25 @@ impl HistoryChecker<'_> {
             run: None,
             message,
         };
-        let missing = match push::find_missing_on_remote(self.project, &versions) {
+        let mut missing = match push::find_missing_on_remote(self.project, &versions) {
             Ok(Some(missing)) => missing,
             Ok(None) => {
                 let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
-                findings.push(new_finding("data_missing", None, message));
+                report.findings.push(new_finding("data_missing", None, message));
                 return Ok(());
             }
             // A finding and no error, so that the report on commits and tags still appears.
             Err(RemoteDataError::Absent(absent)) => {
-                findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
+                report.findings.push(new_finding(
+                    "remote_absent",
+                    None,
+                    format!("{absent}: {}", absent.hints().join("; ")),
+                ));
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
+        check_erased(self.project, self.history, &versions, &mut missing, report)?;
         let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
         // If the cache lacks an object too, this clone cannot send it, and the advice differs.
         let missing_here = self.project.dvc()?.missing_in_cache(&missing_versions)?;
@@ -463,33 +474,8 @@ impl HistoryChecker<'_> {
                 _ => "nor in this clone: run `capture-hook push --all` in the clone that has it".into(),
             };
             let message = format!("data version {version}: {files}; {advice}");
-            findings.push(new_finding("data_missing", commit.cloned(), message));
+            report.findings.push(new_finding("data_missing", commit.cloned(), message));
         }
         Ok(())
     }
-}
-
-/// Whether the run that HEAD selects was recorded again, if its directory is in this clone. The commit
-/// itself is right then, but the new recording is in no commit.
-fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
-    // What cannot be read in HEAD is a finding of `check_selection` already.
-    let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
-    let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
-        return Ok(None);
-    };
-    let comparison = held::match_recorded_run(project, dataset_record.version, run_dir)?;
-    if find_removed_selection(project, dataset_record.version, run_dir)?.is_some() {
-        return Ok(None);
-    }
-    Ok(comparison.mismatch().map(|difference| CheckFinding {
-        severity: CheckSeverity::Warning,
-        code: "recorded_anew",
-        commit: Some(head.clone()),
-        tag: None,
-        run: None,
-        message: format!(
-            "{run_dir} was recorded again: {difference}; to commit it: `capture-hook publish {}`",
-            shell_quote(run_dir)
-        ),
-    }))
 }

@@ -105,6 +105,14 @@ pub enum ProjectError {
         /// The run.
         run: String,
     },
+    /// A run whose data was erased for good.
+    #[error("the data of {run} was erased on purpose: {why}")]
+    RunErased {
+        /// The run.
+        run: String,
+        /// The reason, and where it is written down.
+        why: String,
+    },
     /// A file that is there, and that nothing can be added to without changing it.
     #[error("cannot add to {file}: {message}")]
     CannotAdd {
@@ -203,6 +211,9 @@ impl Explain for ProjectError {
             Self::RunNotHere { run } => {
                 Setup.code("run_not_here").hint(format!("run `capture-hook pull {}`", shell_quote(run)))
             }
+            Self::RunErased { run, .. } => CheckFailed
+                .code("erased")
+                .hint(format!("see what is still known of it: `capture-hook show {}`", shell_quote(run))),
             Self::CannotAdd { .. } => Setup
                 .code("cannot_add")
                 .hint("add it by hand; to see how it must look, run `capture-hook init` in an empty repository"),

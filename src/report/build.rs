@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::history::catalog;
+use crate::history::erased::{ErasedRuns, FoundRecord};
 use crate::history::summary::ValidationVerdict;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::report::config::{ConfigData, lay_out_config};
@@ -103,15 +104,20 @@ fn read_runs(
     limits: &Limits,
     reporter: &dyn Reporter,
 ) -> Result<Vec<ReadRun>, ReportError> {
+    let erased = ErasedRuns::load(project)?;
     let (mut sources, mut committed, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
     for (key, version) in &selection.runs {
         match version {
             RunVersion::Committed(newest) => {
                 let mut lineage = lineages.read_run(key, *newest)?;
                 // By one thread: the history's cache of file lists is not shared between threads.
+                let entries = selection.rev_history.history.run_entries(newest.version, key);
+                let record = entries.as_deref().and_then(|entries| erased.find(key, entries));
                 sources.push(RunSource {
                     key: key.clone(),
-                    entries: selection.rev_history.history.run_entries(newest.version, key),
+                    // Of another branch, a record would make the page differ from clone to clone.
+                    erased: record.filter(|found| found.in_head).map(FoundRecord::describe),
+                    entries,
                     record: lineage.record.take(),
                     fetch_command: lineage.fetch_command.take(),
                 });

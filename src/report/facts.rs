@@ -40,6 +40,8 @@ pub struct RunSource {
     pub record: Option<RunTrailers>,
     /// What fetches its data.
     pub fetch_command: Option<String>,
+    /// Why its data was erased, if it was.
+    pub erased: Option<String>,
 }
 
 /// What is known of a run.
@@ -109,7 +111,12 @@ pub fn read_committed_run(source: &RunSource, cache: &Cache, workspace: &Path, l
         facts.is_absent = true;
         return facts;
     };
-    let Some(location) = find_location(source, entries, cache, workspace) else {
+    let location = find_location(source, entries, cache, workspace);
+    if let (None, Some(why)) = (&location, &source.erased) {
+        facts.missing = Some(MissingData { reason: format!("It was erased on purpose: {why}."), command: None });
+        return facts;
+    }
+    let Some(location) = location else {
         facts.missing = Some(missing("Its data is not in this clone."));
         facts.is_absent = true;
         return facts;

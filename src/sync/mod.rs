@@ -8,6 +8,7 @@ pub mod forget;
 pub mod forgotten;
 pub mod gc;
 pub mod local_copies;
+mod not_sent;
 mod outcome;
 mod plan;
 pub mod pull;
@@ -36,6 +37,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::project::DvcProject;
 use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
+use crate::history::erased::{FoundRecord, split_erased};
 use crate::history::rebuilt;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, data_dir, state, workspace};
@@ -209,7 +211,16 @@ impl SyncJob<'_> {
         let max_files = if self.scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
         let check_out = |to: &FileList| check_out_files(&self.dvc, &self.dataset_record.out_dir, &from, to, max_files);
         // Tried before anything is measured: usually the cache has every object.
-        let done = check_out(&to)?;
+        let mut done = check_out(&to)?;
+        let mut to = to;
+        if !done.missing.is_empty() {
+            let erased;
+            (to, erased) = split_erased(self.project, &cache, to)?;
+            if !erased.is_empty() {
+                report_erased(&erased, self.reporter);
+                done = check_out(&to)?;
+            }
+        }
         if to.is_empty() {
             // A dataset without runs is an empty directory: if it does not exist, DVC finds it deleted.
             self.project.root_files().create_dir_all(&self.dataset_record.out_dir)?;
@@ -223,12 +234,12 @@ impl SyncJob<'_> {
             SyncPlan::FetchAll => {
                 let bytes = format_missing(facts.missing_bytes);
                 self.reporter.show_status(&format!("fetching data of {version}: {bytes}"));
-                let fetched = fetch_objects(&self.dvc, version, None, self.reporter);
+                let fetched = fetch_missing(&self.dvc, version, &to, self.reporter);
                 return outcome_of_fetch(fetched, settings, &done.missing, || check_out(&to));
             }
             SyncPlan::FetchRun(run) => {
                 self.reporter.show_status(&format!("fetching {run} of {version}"));
-                match fetch_objects(&self.dvc, version, Some(&run), self.reporter) {
+                match fetch_objects(&self.dvc, version, std::slice::from_ref(&run), self.reporter) {
                     Ok(()) => {}
                     Err(SyncError::Dvc(error)) => return outcome_of_failed_fetch(error, settings, &done.missing),
                     Err(error) => return Err(error),
@@ -341,19 +352,54 @@ fn check_out_files(
     Ok(checkout_runs(&request)?)
 }
 
-/// Fetches the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
+/// Fetches the objects of runs of a data version, or of all of it if no run is named, into the cache. The workspace is not
+/// touched.
 fn fetch_objects(
     dvc: &DvcProject<'_>,
     version: DataVersion,
-    run: Option<&RunKey>,
+    runs: &[RunKey],
     reporter: &dyn Reporter,
 ) -> Result<(), SyncError> {
+    // A command line with more folders than this can be longer than the system allows.
+    const MOST_FOLDERS: usize = 500;
     if let Some(absent) = AbsentRemote::from_settings(dvc.settings()) {
         return Err(FetchError::RemoteAbsent { version, absent }.into());
     }
     let progress = reporter.start_progress("fetching", None);
-    let folders: Vec<String> = run.map(ToString::to_string).into_iter().collect();
-    Ok(dvc.fetch_objects(version, &folders, progress.as_ref())?)
+    let folders: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    if folders.is_empty() {
+        return Ok(dvc.fetch_objects(version, &[], progress.as_ref())?);
+    }
+    Ok(folders.chunks(MOST_FOLDERS).try_for_each(|some| dvc.fetch_objects(version, some, progress.as_ref()))?)
+}
+
+/// Fetches what the cache lacks of these files of a data version: by one name, if they are all of its files.
+fn fetch_missing(
+    dvc: &DvcProject<'_>,
+    version: DataVersion,
+    files: &FileList,
+    reporter: &dyn Reporter,
+) -> Result<(), SyncError> {
+    let cache = dvc.cache();
+    let whole = cache.read_file_list(version).map_err(ProjectError::from)?.map(|list| list.len());
+    let is_incomplete = |run: &RunEntries<'_>| count_missing(&cache, run.entries) > 0;
+    let runs: Vec<RunKey> = match whole == Some(files.len()) {
+        true => Vec::new(),
+        false => group_by_run(files).filter(is_incomplete).map(|run| run.key).collect(),
+    };
+    fetch_objects(dvc, version, &runs, reporter)
+}
+
+/// Says which runs of a data version are left out, because they were erased.
+fn report_erased(erased: &[FoundRecord], reporter: &dyn Reporter) {
+    // Ten show what kind they are.
+    const SHOWN: usize = 10;
+    for found in erased.iter().take(SHOWN) {
+        reporter.show_status(&format!("left out, for it was erased: {}: {}", found.record.run, found.describe()));
+    }
+    if erased.len() > SHOWN {
+        reporter.show_status(&format!("left out, for they were erased: {} more runs", erased.len() - SHOWN));
+    }
 }
 
 /// The run that `dvc.lock` was made from, by its name in the dataset.

@@ -20,6 +20,7 @@ use crate::dvc::hash::DvcHash;
 use crate::dvc::link::hash_file;
 use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::CheckFailed;
+use crate::history::erased::{find_erasure, split_erased};
 use crate::project::mutex::RepoMutex;
 use crate::project::{self, DatasetRecord, Project, ProjectError, Reporter, data_dir, workspace};
 use crate::run::RunKey;
@@ -35,6 +36,8 @@ pub struct PullOutcome {
     pub local_changes: Vec<String>,
     /// How many files with local changes were replaced or removed.
     pub replaced: usize,
+    /// Runs of the data version that were erased, and are not in the workspace.
+    pub erased: Vec<RunKey>,
 }
 
 /// The runs of a data version, whose file list is fetched if this clone lacks it.
@@ -58,7 +61,7 @@ pub fn pull_data(
     };
     // The user asked for it, so hooks may fetch it again from now on.
     clear_forgotten(project, run)?;
-    let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
+    let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0, erased: Vec::new() };
     if !matches!(
         outcome.sync,
         SyncOutcome::Done { .. } | SyncOutcome::LocalChanges { .. } | SyncOutcome::Refused { .. }
@@ -70,6 +73,8 @@ pub fn pull_data(
         return Ok(outcome);
     };
     let (file_list, _) = split_refused(file_list);
+    let (file_list, erased) = split_erased(project, &project.open_cache()?, file_list)?;
+    outcome.erased = erased.into_iter().map(|found| found.record.run).collect();
     let (cache, known_files) = (project.open_cache()?, project::mark_path(project, KNOWN_FILES_MARK));
     let compare = |before| {
         let progress = reporter.start_progress("comparing", None);
@@ -147,13 +152,17 @@ fn pull_run(
     if done.missing.is_empty() {
         return Ok(outcome_of_checkout(done));
     }
+    if let Some(found) = find_erasure(project, run, to.entries())? {
+        let why = format!("{run} was erased on purpose: {}", found.describe());
+        return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("erased") });
+    }
     // An unknown size counts as 0, so that it refuses nothing.
     let missing = dvc.size_on_remote(&done.missing).unwrap_or(0);
     if let Some(why) = dvc.cache().why_no_room(missing) {
         return Ok(SyncOutcome::no_room(why));
     }
     reporter.show_status(&format!("fetching {run} of {version}"));
-    let fetched = fetch_objects(&dvc, version, Some(run), reporter);
+    let fetched = fetch_objects(&dvc, version, std::slice::from_ref(run), reporter);
     outcome_of_fetch(fetched, dvc.settings(), &done.missing, check_out)
 }
 
@@ -209,7 +218,8 @@ fn replace_local_changes(
         return Ok(outcome_of_checkout(done));
     }
     reporter.show_status(&format!("fetching data of {}", dataset_record.version));
-    let fetched = fetch_objects(&dvc, dataset_record.version, run, reporter);
+    let named = run.map(std::slice::from_ref).unwrap_or_default();
+    let fetched = fetch_objects(&dvc, dataset_record.version, named, reporter);
     outcome_of_fetch(fetched, settings, &done.missing, check_out)
 }
 

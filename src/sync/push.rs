@@ -17,10 +17,12 @@ use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
 use crate::history::{foreign, rebuilt};
 use crate::project::{GitTree, Project, ProjectError, Reporter, state};
+use crate::run::RunKey;
 use crate::setup::remote;
-use crate::support::process::ProcessOutput;
+use crate::support::process::{ProcessOutput, shell_quote};
 use crate::support::progress::NoProgress;
 use crate::support::text::format_bytes;
+use crate::sync::not_sent::NotSent;
 use crate::sync::sent;
 
 /// A data version that is to be on the remote.
@@ -55,6 +57,12 @@ pub enum UploadError {
         required: Vec<RequiredVersion>,
         /// What is missing, in words: file lists, and files.
         what: Vec<String>,
+    },
+    /// DVC would send the bytes of a run that was erased.
+    #[error("DVC would send {run} again, which was erased: the cache of this clone still has it")]
+    ErasedHere {
+        /// The run.
+        run: RunKey,
     },
     /// The upload failed.
     #[error("cannot send data of {} to the DVC remote", list_commits(required))]
@@ -150,6 +158,10 @@ impl Explain for UploadError {
                 .code("data_missing")
                 .hint("send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`")
                 .hint(anyway()),
+            Self::ErasedHere { run } => CheckFailed.code("erased").hint(format!(
+                "erase it here, too: `capture-hook erase {} --everywhere`",
+                shell_quote(run.to_string())
+            )),
             Self::Upload { source, .. } => explain_upload(source)
                 .hint("send the data first and watch its progress: `capture-hook push`")
                 .hint(anyway()),
@@ -277,7 +289,10 @@ pub fn upload_versions(
     let failed = |source: RemoteError| UploadError::Upload { required: required.to_vec(), source: source.into() };
     let mut versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
     let dvc = project.dvc()?;
-    let missing = dvc.missing_on_remote(&versions, look).map_err(failed)?;
+    let mut missing = dvc.missing_on_remote(&versions, look).map_err(failed)?;
+    let not_sent = NotSent::find(project, missing.keys().copied())?;
+    not_sent.drop_from(&mut missing);
+    report_not_sent(&not_sent, reporter);
     let incomplete: Vec<RequiredVersion> =
         required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
     rebuilt::rebuild_file_lists(project, incomplete.iter().map(|n| n.version), Some(reporter))?;
@@ -288,11 +303,12 @@ pub fn upload_versions(
         reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
         let (message, foreign) = match &remote.dir {
             Some(dir) => {
-                let upload = missing::upload_versions(&dvc.cache(), dir, &uploaded, look).map_err(failed)?;
+                let upload = missing::upload_versions(&dvc.cache(), dir, &uploaded, look, &not_sent.paths);
+                let upload = upload.map_err(failed)?;
                 let foreign = check_missing(project, &incomplete, &upload.missing, reporter)?;
                 (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
             }
-            None => upload_by_dvc(project, &incomplete, reporter)?,
+            None => upload_by_dvc(project, &incomplete, &not_sent, reporter)?,
         };
         for versions in [&mut uploaded, &mut versions] {
             versions.retain(|version| !foreign.contains(version));
@@ -308,17 +324,32 @@ pub fn upload_versions(
     Ok(PushOutcome { message, uploaded })
 }
 
+/// Says which runs are not sent although this clone has their bytes.
+fn report_not_sent(not_sent: &NotSent, reporter: &dyn Reporter) {
+    for run in &not_sent.still_here {
+        reporter.show_warning(&format!("{run} is not sent: it was erased, but the cache of this clone still has it"));
+        let typed = shell_quote(run.to_string());
+        reporter.show_hint(&format!("erase it here, too: `capture-hook erase {typed} --everywhere`"));
+    }
+}
+
 /// Sends data by DVC. Gives the result, in words, and what was left out as another project's.
 fn upload_by_dvc(
     project: &Project,
     required: &[RequiredVersion],
+    not_sent: &NotSent,
     reporter: &dyn Reporter,
 ) -> Result<(String, HashSet<DataVersion>), UploadError> {
+    // DVC sends whatever the cache has of a version.
+    if let Some(run) = not_sent.still_here.first() {
+        return Err(UploadError::ErasedHere { run: run.clone() });
+    }
     let dvc = project.dvc()?;
     let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
     let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
     // A progress bar hides the lines in which DVC names what is missing, so it is shown only if nothing is.
-    let missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
+    let mut missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
+    not_sent.drop_from(&mut missing);
     let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
     // Of a version without its list nothing can be sent, and DVC must read no list that was not checked here: it sends the
     // files that a list names, whatever their paths.

@@ -1,7 +1,8 @@
 //! Random histories on real git with the hooks installed, looked at by the real DVC after every step: the workspace is what
 //! `dvc.lock` says, byte for byte what DVC itself writes of it, the dataset holds every run that its history put in, `check`
-//! finds nothing, and in the end every tag's data comes back from the remote. Runs are removed and restored in between, and
-//! what merges and rebases make of that is compared with what [`Datasets`] works out from the commits.
+//! finds nothing, and in the end every tag's data comes back from the remote, but for what was erased. Runs are removed and
+//! restored, forgotten and erased in between, and what merges and rebases make of that is compared with what [`Datasets`]
+//! works out from the commits.
 //! `CAPTURE_HOOK_TEST_STEPS` makes them longer, `CAPTURE_HOOK_TEST_SEED` others, `CAPTURE_HOOK_TEST_ENGINE` has another
 //! engine make them.
 
@@ -44,6 +45,8 @@ struct History {
     made: usize,
     clones: usize,
     datasets: Datasets,
+    /// Runs that were erased, and their objects.
+    erased: BTreeMap<String, BTreeSet<String>>,
     done: Vec<String>,
 }
 
@@ -73,6 +76,7 @@ impl History {
             made: 0,
             clones: 0,
             datasets: Datasets::default(),
+            erased: BTreeMap::new(),
             done: Vec::new(),
         };
         history.commit_a_run();
@@ -197,6 +201,13 @@ impl History {
         let held = self.datasets.history(&self.env, "HEAD");
         let gone: Vec<String> =
             held.keys().filter(|key| !self.branches[&self.current].contains(*key)).cloned().collect();
+        let (gone, erased): (Vec<String>, Vec<String>) =
+            gone.into_iter().partition(|key| !self.erased.contains_key(key));
+        if let Some(key) = erased.first() {
+            let refused = self.env.hook(["restore", key]);
+            let is_refused = refused.code == 1 && refused.stderr.contains("was erased on purpose");
+            assert!(is_refused, "{}\n{}", refused.both(), self.story());
+        }
         if gone.is_empty() {
             return self.remove();
         }
@@ -244,6 +255,74 @@ impl History {
         let again = self.hook("repo", &[&["--json"], &args[..]].concat());
         let again: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
         assert_eq!(again["removed"]["objects"], 0, "{}", self.story());
+    }
+
+    /// The local copies of a run are dropped, perhaps a run is committed without them, and a pull brings all back.
+    fn forget(&mut self) {
+        let all: Vec<String> = self.runs().iter().cloned().collect();
+        if all.is_empty() {
+            return self.commit_a_run();
+        }
+        let key = all[self.dice.roll(all.len())].clone();
+        let tags = self.env.git(["tag", "--list", "capture/*"]).ok().stdout;
+        let revs: Vec<&str> = self.branches.keys().map(String::as_str).chain(tags.lines()).collect();
+        let args: Vec<String> = ["push", "--all"].into_iter().chain(revs).map(str::to_owned).collect();
+        self.hook("repo", &args.iter().map(String::as_str).collect::<Vec<_>>());
+        let objects = self.datasets.objects(&self.env, &key);
+        self.hook("repo", &["forget", &key]);
+        assert!(!self.there("repo").contains(&key), "{key}\n{}", self.story());
+        let cached = self.present("repo/.dvc/cache", &objects);
+        let shared = self.datasets.shared_objects(&self.env, "HEAD", &key);
+        assert!(cached.is_subset(&shared), "{key}: {cached:?}\n{}", self.story());
+        assert_eq!(self.present("dvc-remote", &objects), objects, "{key}\n{}", self.story());
+        match self.dice.roll(3) {
+            0 => self.commit_a_run(),
+            1 => {
+                // No hook fetches it.
+                let here = self.current.clone();
+                if let Some(other) = self.other() {
+                    self.switch(&other);
+                    self.switch(&here);
+                    assert!(!self.there("repo").contains(&key), "{key}\n{}", self.story());
+                }
+            }
+            _ => {}
+        }
+        self.hook("repo", &["pull"]);
+    }
+
+    /// A run that some commit holds is erased for good, after it was removed from every branch.
+    fn erase(&mut self) {
+        let held = self.datasets.history(&self.env, "--all");
+        let keys: Vec<String> = held.keys().filter(|key| !self.erased.contains_key(*key)).cloned().collect();
+        if keys.is_empty() {
+            return self.commit_a_run();
+        }
+        let key = keys[self.dice.roll(keys.len())].clone();
+        let here = self.current.clone();
+        let holders: Vec<String> =
+            self.branches.iter().filter(|(_, runs)| runs.contains(&key)).map(|(name, _)| name.clone()).collect();
+        for branch in holders.iter().filter(|branch| **branch != here) {
+            self.switch(branch);
+            self.hook("repo", &["remove", &key]);
+            self.runs().remove(&key);
+        }
+        if self.current != here {
+            self.switch(&here);
+        }
+        let mut objects = self.datasets.objects(&self.env, &key);
+        for shared in self.datasets.shared_objects(&self.env, "--all", &key) {
+            objects.remove(&shared);
+        }
+        self.hook("repo", &["erase", &key, "--everywhere", "--yes", "--reason", "asked: 100%"]);
+        self.runs().remove(&key);
+        self.erased.insert(key, objects);
+    }
+
+    /// Those of some objects that are in a cache, or on a directory remote.
+    fn present(&self, dir: &str, objects: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_there = |md5: &&String| crate::forget::object(self.env.path(dir), md5).exists();
+        objects.iter().filter(is_there).cloned().collect()
     }
 
     /// Settles runs that both sides changed, one way or the other, until git is done.
@@ -366,7 +445,7 @@ impl History {
     }
 
     fn step(&mut self) {
-        match (self.dice.roll(21), self.other()) {
+        match (self.dice.roll(24), self.other()) {
             (0, _) if self.branches.len() < 5 && !self.branches.contains_key(&format!("b{}", self.made)) => {
                 let name = format!("b{}", self.made);
                 let runs = self.runs().clone();
@@ -391,6 +470,8 @@ impl History {
             (15 | 16, _) => self.remove(),
             (17, _) => self.restore(),
             (18, _) => self.collect(),
+            (19, _) => self.forget(),
+            (20, _) => self.erase(),
             _ => self.commit_a_run(),
         }
     }
@@ -431,6 +512,12 @@ impl History {
             findings = self.findings();
         }
         assert!(findings.is_empty(), "{findings:#?}\n{}", self.story());
+        // Nothing that was erased comes back.
+        for (key, objects) in &self.erased {
+            for dir in ["repo/.dvc/cache", "dvc-remote"] {
+                assert_eq!(self.present(dir, objects), BTreeSet::new(), "{key} in {dir}\n{}", self.story());
+            }
+        }
     }
 
     /// What `check` finds, but for what is so: a run's directory may hold another branch's recording.
@@ -480,7 +567,16 @@ impl History {
             if !env.path("clone/dvc.lock").exists() {
                 continue;
             }
-            env.hook_in("clone", ["-q", "pull"]).ok();
+            let pulled = env.hook_in("clone", ["pull"]).ok();
+            let held = self.datasets.at(env, rev);
+            let erased: Vec<&String> = held.keys().filter(|key| self.erased.contains_key(*key)).collect();
+            if !erased.is_empty() {
+                // Everything else is there, and the erased runs are named.
+                let rest: BTreeSet<String> = held.keys().filter(|key| !erased.contains(key)).cloned().collect();
+                assert_eq!(self.there("clone"), rest, "{rev}\n{}", self.story());
+                assert!(pulled.stderr.contains("left out, for"), "{}\n{}", pulled.both(), self.story());
+                continue;
+            }
             let output = env.ask_dvc_in("clone", ["status"]);
             let is_there = output.code == 0 && output.stdout.contains("up to date");
             assert!(is_there, "{rev}: {}\n{}", output.both(), self.story());

@@ -15,6 +15,7 @@ mod doctor_report;
 mod dvc_starts;
 mod engine;
 mod env;
+mod erase;
 mod export_documents;
 mod export_tables;
 mod export_tree;

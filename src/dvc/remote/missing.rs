@@ -5,7 +5,7 @@
 //! remote has the layout of a cache and is read and written natively; any other remote is asked through `dvc status
 //! --cloud`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use crate::dvc::cache::{Cache, CacheError};
@@ -225,12 +225,16 @@ pub struct UploadOutcome {
     pub missing: BTreeMap<DataVersion, MissingObjects>,
 }
 
+/// Files of data versions, by path, that are neither sent nor missed.
+pub type SkippedPaths = HashMap<DataVersion, HashSet<String>>;
+
 /// Sends what a directory remote lacks of these versions: every file first, then the list that vouches for them.
 pub fn upload_versions(
     local_cache: &Cache,
     remote: &Path,
     versions: &[DataVersion],
     depth: CheckDepth,
+    skipped: &SkippedPaths,
 ) -> Result<UploadOutcome, RemoteError> {
     let remote_cache = Cache::in_dir(remote);
     let mut outcome = UploadOutcome::default();
@@ -251,7 +255,8 @@ pub fn upload_versions(
             continue;
         };
         let mut missing = MissingObjects::default();
-        for entry in file_list.entries() {
+        let is_skipped = |path: &str| skipped.get(version).is_some_and(|paths| paths.contains(path));
+        for entry in file_list.entries().iter().filter(|entry| !is_skipped(&entry.relpath)) {
             if present.contains(&entry.md5) || remote_cache.has_object(entry.md5) {
                 present.insert(entry.md5);
                 continue;
@@ -349,9 +354,14 @@ mod tests {
         let (a, b) =
             (fixture.store_version(&[("e/a/f", "1")]), fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]));
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::ListsOnly).len(), 2);
-        assert_eq!(upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly).unwrap().objects, 4);
         assert_eq!(
-            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles).unwrap(),
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly, &SkippedPaths::new())
+                .unwrap()
+                .objects,
+            4
+        );
+        assert_eq!(
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles, &SkippedPaths::new()).unwrap(),
             UploadOutcome::default()
         );
         for depth in [CheckDepth::ListsOnly, CheckDepth::AllFiles] {
@@ -363,10 +373,15 @@ mod tests {
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::from([(b, missing)]));
         // What was lost there is sent again by a check of the files.
         assert_eq!(
-            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly).unwrap(),
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly, &SkippedPaths::new()).unwrap(),
             UploadOutcome::default()
         );
-        assert_eq!(upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles).unwrap().objects, 1);
+        assert_eq!(
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles, &SkippedPaths::new())
+                .unwrap()
+                .objects,
+            1
+        );
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::new());
     }
 
@@ -378,7 +393,9 @@ mod tests {
         std::fs::remove_file(fixture.cache().object_path(DvcHash::of_bytes(b"2"))).unwrap();
         let missing = MissingObjects { file_list: true, files: vec!["e/b/f".into()] };
         assert_eq!(
-            upload_versions(&fixture.cache(), &remote, &[version], CheckDepth::ListsOnly).unwrap().missing,
+            upload_versions(&fixture.cache(), &remote, &[version], CheckDepth::ListsOnly, &SkippedPaths::new())
+                .unwrap()
+                .missing,
             BTreeMap::from([(version, missing)])
         );
         assert!(!Cache::in_dir(&remote).has_file_list(version));

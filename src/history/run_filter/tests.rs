@@ -26,6 +26,7 @@ fn listed_run(key: &str, config: &str, reward: Option<f64>) -> ListedRun {
             author: "Ada".into(),
         }),
         removal: None,
+        is_erased: false,
         data_version: None,
         tags: vec![format!("capture/{key}"), format!("capture/{key}@v2")],
         start_time: Some("2026-01-05T23:30:00Z".into()),

@@ -1,5 +1,6 @@
 //! Whether the runs of an experiment agree about their columns, in the data version of a commit.
 
+use super::erased::was_erased;
 use super::{CheckFinding, CheckSeverity};
 use crate::dvc::hash::DataVersion;
 use crate::history::DatasetCommit;
@@ -26,6 +27,9 @@ pub(super) fn check_schemas(
         warn("schema_conflict", conflict.a.clone(), conflict.to_string());
     }
     for unknown in agreement.unknown {
+        if was_erased(project, &unknown.run)? {
+            continue;
+        }
         warn("not_in_clone", unknown.run.clone(), unknown.to_string());
     }
     Ok(())

@@ -70,6 +70,8 @@ pub struct VerifyJson {
     pub files: u64,
     /// The number of bytes read.
     pub bytes: u64,
+    /// Runs that were erased on purpose, and are left out.
+    pub erased: Vec<String>,
     /// The problems found.
     pub findings: Vec<VerifyFindingJson>,
 }
@@ -256,6 +258,53 @@ pub struct ForgottenRunJson {
     pub kept_objects: usize,
 }
 
+/// `erase`
+#[derive(Debug, Serialize)]
+pub struct EraseJson {
+    /// Whether it was done; a plan otherwise.
+    pub done: bool,
+    /// The commit that was made; `null` if none was needed, or nothing was done.
+    pub commit: Option<String>,
+    /// Each run.
+    pub runs: Vec<ErasedRunJson>,
+    /// How many objects the cache has of them, or had.
+    pub in_cache: usize,
+    /// The remote's name; `null` if none is set.
+    pub remote: Option<String>,
+    /// How many objects the remote has of them, or had.
+    pub on_remote: usize,
+    /// How many folders of the workspace are removed: those of all working trees.
+    pub folders: usize,
+}
+
+/// A run that is erased.
+#[derive(Debug, Serialize)]
+pub struct ErasedRunJson {
+    /// The run.
+    pub run: String,
+    /// Whether HEAD's dataset holds it, so that it is removed by the same commit.
+    pub in_dataset: bool,
+    /// Its records in `capture-erased/`.
+    pub records: Vec<String>,
+    /// How many of its objects are erased.
+    pub objects: usize,
+    /// Their bytes, as far as they are known.
+    pub bytes: u64,
+    /// Objects that stay, for something else has the same bytes.
+    pub shared: Vec<SharedObjectJson>,
+    /// The recorder's directory, which stays; `null` if there is none.
+    pub recorded: Option<String>,
+}
+
+/// An object that is not erased.
+#[derive(Debug, Serialize)]
+pub struct SharedObjectJson {
+    /// Its MD5.
+    pub md5: String,
+    /// What has it, too.
+    pub used_by: String,
+}
+
 /// `push`
 #[derive(Debug, Serialize)]
 pub struct PushJson<'a> {
@@ -303,4 +352,6 @@ pub struct PulledJson {
     pub unsaved: Vec<String>,
     /// Files that no checkout takes.
     pub refused: Vec<String>,
+    /// Runs that were erased on purpose, and are left out.
+    pub erased: Vec<String>,
 }

@@ -105,6 +105,19 @@ pub struct CheckJson {
     pub remote: bool,
     /// The problems found.
     pub findings: Vec<CheckFindingJson>,
+    /// The runs whose data was erased on purpose, and is gone; with `--remote` only.
+    pub erased: Vec<CheckErasedJson>,
+}
+
+/// A run whose data was erased on purpose.
+#[derive(Debug, Serialize)]
+pub struct CheckErasedJson {
+    /// The run.
+    pub run: String,
+    /// Its record.
+    pub record: String,
+    /// One line for people.
+    pub message: String,
 }
 
 /// A claim of a commit or tag that is not true.

@@ -13,9 +13,10 @@ mod schema;
 mod setup;
 
 pub use data::{
-    AttestJson, AttestationFindingJson, AttestationSignatureJson, AttestedFileJson, ExportFindingJson, ExportJson,
-    ForgetJson, ForgottenRunJson, GetJson, PublishJson, PullJson, PulledJson, PushJson, PushedVersionJson, ReportJson,
-    RunChangeJson, VerifyAttestationJson, VerifyExportJson, VerifyFindingJson, VerifyJson,
+    AttestJson, AttestationFindingJson, AttestationSignatureJson, AttestedFileJson, EraseJson, ErasedRunJson,
+    ExportFindingJson, ExportJson, ForgetJson, ForgottenRunJson, GetJson, PublishJson, PullJson, PulledJson, PushJson,
+    PushedVersionJson, ReportJson, RunChangeJson, SharedObjectJson, VerifyAttestationJson, VerifyExportJson,
+    VerifyFindingJson, VerifyJson,
 };
 pub use doctor_report::{
     DoctorReportJson, ReportedCache, ReportedCheck, ReportedHook, ReportedHooks, ReportedPrograms, ReportedProject,
@@ -23,13 +24,14 @@ pub use doctor_report::{
 };
 pub use gc::{GcJson, GcOtherJson, GcRunJson, ObjectSumJson};
 pub use history::{
-    CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson, StatusStepJson, TagJson,
+    CheckErasedJson, CheckFindingJson, CheckJson, LogJson, LogRunJson, LogVersionJson, ResolveJson, StatusJson,
+    StatusStepJson, TagJson,
 };
 pub use runs::{
     DiffColumnJson, DiffJson, DiffKeyJson, DiffManyColumnJson, DiffManyJson, DiffManyKeyJson, DiffManySeedsJson,
-    DiffMetricsJson, DiffSeedsJson, GroupKeyJson, GroupMetricJson, IngestJson, IngestedRunJson, LeftOutReason,
-    LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RemovedJson, RunGroupJson, RunJson, RunsJson, SeedsJson,
-    SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
+    DiffMetricsJson, DiffSeedsJson, ErasedJson, GroupKeyJson, GroupMetricJson, IngestJson, IngestedRunJson,
+    LeftOutReason, LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RemovedJson, RunGroupJson, RunJson, RunsJson,
+    SeedsJson, SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
 };
 pub use schema::{
     ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,

@@ -147,6 +147,21 @@ pub struct RemovedJson {
     pub reason: Option<String>,
 }
 
+/// What was erased of a run.
+#[derive(Debug, Serialize)]
+pub struct ErasedJson {
+    /// The record, relative to the project's root.
+    pub record: String,
+    /// Whether HEAD has the record; otherwise another branch has it.
+    pub on_head: bool,
+    /// Why, as `erase --reason` wrote it into the record; `null` if it says nothing.
+    pub reason: Option<String>,
+    /// How many files the run had.
+    pub files: usize,
+    /// Their bytes, as far as the record knows them.
+    pub bytes: u64,
+}
+
 /// `show`
 #[derive(Debug, Serialize)]
 pub struct ShowJson {
@@ -185,6 +200,8 @@ pub struct ShowJson {
     pub history: Option<ShowHistoryJson>,
     /// The commit by which HEAD's dataset lacks the run; `null` if it was not removed.
     pub removed: Option<RemovedJson>,
+    /// What was erased, if the run's data is gone on purpose.
+    pub erased: Option<ErasedJson>,
     /// The result of validation; `null` if it is not known.
     pub validation: Option<ShowValidationJson>,
     /// Metrics; `null` if they cannot be read.

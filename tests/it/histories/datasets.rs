@@ -132,6 +132,30 @@ impl Datasets {
         touched
     }
 
+    /// Every object of a run's files, in any commit.
+    pub fn objects(&self, env: &TestEnv, run: &str) -> BTreeSet<String> {
+        let versions = self.history(env, "--all").remove(run).unwrap_or_default();
+        versions.iter().flat_map(|files| object_names(files)).collect()
+    }
+
+    /// Those of them that another run has, too, in these revisions: in a tip alone, or, with `--all`, anywhere in history.
+    pub fn shared_objects(&self, env: &TestEnv, revs: &str, run: &str) -> BTreeSet<String> {
+        let own = self.objects(env, run);
+        let mut others: BTreeSet<String> = BTreeSet::new();
+        if revs == "--all" {
+            for (key, versions) in self.history(env, revs) {
+                if key != run {
+                    others.extend(versions.iter().flat_map(|files| object_names(files)));
+                }
+            }
+        } else {
+            let held = self.at(env, revs);
+            let files = held.iter().filter(|(key, _)| *key != run).map(|(_, files)| files);
+            others.extend(files.flat_map(|files| object_names(files)));
+        }
+        own.intersection(&others).cloned().collect()
+    }
+
     /// Every version of every run that a commit of these revisions' history holds.
     pub fn history(&self, env: &TestEnv, revs: &str) -> BTreeMap<String, BTreeSet<String>> {
         let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -142,6 +166,11 @@ impl Datasets {
         }
         all
     }
+}
+
+/// The MD5s of a run's files.
+fn object_names(files: &str) -> Vec<String> {
+    files.lines().filter_map(|line| Some(line.rsplit_once(' ')?.1.to_owned())).collect()
 }
 
 /// A file list, from whatever cache of the test has it.
