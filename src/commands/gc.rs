@@ -122,6 +122,7 @@ fn row(project: &Project, owner: &ObjectOwner, owned: &OwnedObjects) -> Result<[
         ObjectOwner::Run(run) => run.to_string(),
         ObjectOwner::FileLists => "(file lists)".into(),
         ObjectOwner::File(path) => format!("({path})"),
+        ObjectOwner::Interrupted => "(of an interrupted gc)".into(),
         ObjectOwner::Unknown => "(unknown)".into(),
     };
     let commits = owned.commits.iter().map(|id| project.repo.read_commit(id)).collect::<Result<Vec<_>, _>>()?;
@@ -179,6 +180,7 @@ fn plan_json(plan: &GcPlan<'_>, keep_days: u64, done: bool) -> GcJson {
             }
             ObjectOwner::FileLists => ("file_lists", None),
             ObjectOwner::File(path) => ("file", Some(path.clone())),
+            ObjectOwner::Interrupted => ("interrupted", None),
             ObjectOwner::Unknown => ("unknown", None),
         };
         others.push(GcOtherJson { kind, file, objects, bytes, commits });

@@ -339,3 +339,24 @@ fn an_s3_remote_is_freed_through_dvc() {
     env.hook(["check", "--remote"]).ok();
     assert_eq!(keys().len(), before.len() + 1);
 }
+
+/// C6: A partial clone fetches the files of history that it lacks; without the network, nothing is removed.
+#[test]
+fn a_partial_clone_fetches_what_it_must_read() {
+    let env = TestEnv::two_versions("copy");
+    env.hook(["push", "--all"]).ok();
+    let origin = format!("file://{}", env.repo("").display());
+    env.git(["config", "uploadpack.allowFilter", "true"]).ok();
+    env.git(["config", "uploadpack.allowAnySHA1InWant", "true"]).ok();
+    env.git_in(".", ["clone", "-q", "--filter=blob:none", &origin, "partial"]).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("partial/.dvc/config.local")).unwrap();
+    env.hook_in("partial", ["pull"]).ok();
+    fs::rename(env.repo(""), env.path("away")).unwrap();
+    let before = objects(&env.path("partial/.dvc/cache"));
+    let refused = env.hook_in("partial", ["gc", "--keep", "0", "--yes"]);
+    assert!(refused.code != 0, "{}", refused.both());
+    assert_eq!(objects(&env.path("partial/.dvc/cache")), before);
+    fs::rename(env.path("away"), env.repo("")).unwrap();
+    env.hook_in("partial", ["gc", "--keep", "0", "--yes"]).ok();
+    assert_eq!(objects(&env.path("partial/.dvc/cache")), before);
+}

@@ -28,15 +28,23 @@ fn store(dir: &Path, bytes: &[u8], suffix: &str) -> String {
     hash
 }
 
-/// Puts an old data version of many runs into a cache or a remote, which no commit names.
-fn add_old_version(dir: &Path) {
+/// Puts an old data version of many runs into a cache or a remote, and its lockfile into a commit that nothing reaches.
+fn add_old_version(env: &TestEnv, dir: &Path) {
     let mut rows = Vec::new();
     for number in 0..OLD_FILES {
         let (run, file) = (number / 5, ["DATASET_INDEX.json", "a", "b", "c", "d"][number % 5]);
         let hash = store(dir, format!("{number}").as_bytes(), "");
         rows.push(format!(r#"{{"md5": "{hash}", "relpath": "old/r{run:04}/{file}"}}"#));
     }
-    store(dir, format!("[{}]", rows.join(", ")).as_bytes(), ".dir");
+    let list = store(dir, format!("[{}]", rows.join(", ")).as_bytes(), ".dir");
+    let text = format!(
+        "schema: '2.0'\nstages:\n  s:\n    cmd: x\n    outs:\n    - path: d\n      hash: md5\n      md5: {list}.dir\n"
+    );
+    fs::write(env.path("dvc.lock"), text).unwrap();
+    let blob = env.git(["hash-object", "-w", "../dvc.lock"]).ok().stdout;
+    let tree = env.script("mktree", "#!/bin/sh\nprintf '100644 blob %s\\tdvc.lock\\n' \"$1\" | git mktree\n");
+    let tree = env.run_in("repo", &tree, [blob.trim()]).ok().stdout;
+    env.git(["commit-tree", "-m", "old", tree.trim()]).ok();
 }
 
 /// That every list in a store has all its files.
@@ -114,7 +122,7 @@ fn with_an_old_version() -> TestEnv {
 #[test]
 fn a_killed_gc_of_the_cache_loses_nothing() {
     let env = with_an_old_version();
-    add_old_version(&env.repo(".dvc/cache"));
+    add_old_version(&env, &env.repo(".dvc/cache"));
     let planned = plan(&env, &["--keep", "0"]);
     assert!(planned["runs"].as_array().unwrap().iter().any(|run| run["run"] == SECOND), "{planned:#}");
     kill_at_many_moments(&env, &GC, "repo/.dvc/cache");
@@ -125,6 +133,6 @@ fn a_killed_gc_of_the_cache_loses_nothing() {
 fn a_killed_gc_of_the_remote_loses_nothing() {
     let env = with_an_old_version();
     env.git(["push", "-q", "-f", "origin", "main", "old"]).ok();
-    add_old_version(&env.path("dvc-remote"));
-    kill_at_many_moments(&env, &["gc", "--keep", "0", "--yes", "--unknown", "--remote"], "dvc-remote");
+    add_old_version(&env, &env.path("dvc-remote"));
+    kill_at_many_moments(&env, &["gc", "--keep", "0", "--yes", "--remote"], "dvc-remote");
 }

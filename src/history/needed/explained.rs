@@ -26,6 +26,8 @@ pub enum ObjectOwner {
     FileLists,
     /// Something else that a file of DVC's names: that file's path.
     File(String),
+    /// What a removal that was interrupted has left.
+    Interrupted,
     /// Not known.
     Unknown,
 }

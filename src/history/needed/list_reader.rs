@@ -1,5 +1,6 @@
 //! Reads the lists of directories from wherever they are: caches, remotes that are directories, and last of all by DVC.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,17 @@ use crate::support::{fs, limits};
 pub struct ListReader<'p> {
     stores: Vec<Cache>,
     dvc: Option<DvcProject<'p>>,
+    failures: RefCell<Vec<String>>,
 }
+
+/// After so many lists in a row that DVC does not fetch, it is not asked for others: it may be offline.
+const MOST_FAILURES: usize = 5;
 
 impl<'p> ListReader<'p> {
     /// One that looks into these stores.
     #[must_use]
     pub fn new(stores: Vec<Cache>) -> Self {
-        Self { stores, dvc: None }
+        Self { stores, dvc: None, failures: RefCell::default() }
     }
 
     /// The caches and the directory remotes of the DVC projects at these roots.
@@ -55,15 +60,22 @@ impl<'p> ListReader<'p> {
         if let Some(bytes) = self.read_stored(list)? {
             return Ok(Some(bytes));
         }
-        let Some(dvc) = self.dvc.as_ref().filter(|dvc| dvc.settings().default_remote().is_some()) else {
-            return Ok(None);
-        };
-        // Why it could not be fetched is not told: the caller names the list, and what needs it.
-        if dvc.fetch_file_list(list).is_err() {
+        let has_remote = |dvc: &&DvcProject<'_>| dvc.settings().default_remote().is_some();
+        let may_ask = self.failures.borrow().len() < MOST_FAILURES;
+        let Some(dvc) = self.dvc.as_ref().filter(has_remote).filter(|_| may_ask) else { return Ok(None) };
+        if let Err(error) = dvc.fetch_file_list(list) {
+            self.failures.borrow_mut().push(error.describe_with_cause());
             return Ok(None);
         }
+        self.failures.borrow_mut().clear();
         let fetched = Self::new(vec![dvc.cache()]);
         fetched.read_stored(list)
+    }
+
+    /// Why DVC did not fetch the last lists, in a line.
+    #[must_use]
+    pub fn why_not_fetched(&self) -> Option<String> {
+        self.failures.borrow().first().cloned()
     }
 
     pub(super) fn read_stored(&self, list: DataVersion) -> Result<Option<Vec<u8>>, ProjectError> {

@@ -48,11 +48,12 @@ pub enum NeededError {
     },
     /// Lists of directories that are nowhere.
     #[error(
-        "the file list{} of {} cannot be found, in no cache and on no remote, so it is not known which files {} need{}",
+        "the file list{} of {} cannot be found, in no cache and on no remote, so it is not known which files {} need{}{}",
         if *more > 0 { "s" } else { "" },
         if *more > 0 { format!("{list} ({path}{at}) and {}", format_plural(*more as u64, "other data version")) } else { format!("{list} ({path}{at})") },
         if *more > 0 { "they" } else { "it" },
         if *more > 0 { "" } else { "s" },
+        why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default(),
     )]
     ListsLost {
         /// The first one.
@@ -63,8 +64,8 @@ pub enum NeededError {
         at: String,
         /// How many others there are.
         more: usize,
-        /// All of them.
-        all: Vec<DataVersion>,
+        /// Why DVC did not fetch them, if it was asked.
+        why: Option<String>,
     },
 }
 
@@ -349,9 +350,14 @@ impl<'a> Search<'a> {
             None => Ok(self.needed),
             Some((list, found)) => {
                 let at = found.commit.as_ref().map(|id| format!(" of commit {}", id.short())).unwrap_or_default();
-                let all: Vec<DataVersion> = required.iter().map(|(list, _)| *list).collect();
                 let path = escape_control(&found.path);
-                Err(NeededError::ListsLost { list: *list, path, at, more: required.len() - 1, all })
+                Err(NeededError::ListsLost {
+                    list: *list,
+                    path,
+                    at,
+                    more: required.len() - 1,
+                    why: lists.why_not_fetched(),
+                })
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct GcRunJson {
 /// Other objects that go.
 #[derive(Debug, Serialize)]
 pub struct GcOtherJson {
-    /// `file_lists` of old data versions, what a `file` of DVC's named, or `unknown`.
+    /// `file_lists` of old data versions, what a `file` of DVC's named, what an `interrupted` removal left, or `unknown`.
     pub kind: &'static str,
     /// The path of DVC's file.
     pub file: Option<String>,

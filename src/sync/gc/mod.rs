@@ -6,13 +6,14 @@
 //! removed.
 
 mod error;
+mod journal;
 mod keepers;
 mod sisters;
 
 pub use crate::dvc::hash::DataVersion;
 pub use error::GcError;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,7 @@ use crate::history::needed::{ListReader, NeedScope, NeededObjects, find_needed, 
 use crate::project::mutex::RepoMutex;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::support::fs;
+use crate::sync::gc::journal::Journal;
 use crate::sync::gc::sisters::{Sisters, refuse_unfetched};
 
 /// How long another DVC in the project is waited for.
@@ -112,9 +114,14 @@ impl GcPlan<'_> {
         }
         let names: Vec<ObjectName> =
             self.removed.values().flat_map(|owned| &owned.objects).map(|object| object.name).collect();
-        let progress = reporter.start_counting("removing", names.len() as u64, "object");
-        self.store.remove_objects(&names, progress.as_ref())?;
-        drop(progress);
+        if !names.is_empty() {
+            let journal = Journal::of_store(project, &self.store);
+            journal.write(&names)?;
+            let progress = reporter.start_counting("removing", names.len() as u64, "object");
+            self.store.remove_objects(&names, progress.as_ref())?;
+            drop(progress);
+            journal.remove()?;
+        }
         if self.remote.is_none() {
             remove_store_leftovers(&project.open_cache()?)?;
             for copy in &self.copies {
@@ -138,6 +145,10 @@ impl GcLocks {
         roots.insert(project.root.clone());
         let mut dvc = Vec::new();
         let repo = RepoMutex::acquire(&project.state_dir())?;
+        // They use the same cache.
+        for sister in Sisters::read(project)?.projects {
+            roots.extend(sister.find_roots()?);
+        }
         for root in &roots {
             if DvcSettings::read(root, &project.env).map_err(ProjectError::from)?.hardlink_lock {
                 return Err(GcError::HardlinkLock { root: root.clone() });
@@ -205,11 +216,23 @@ pub fn make_plan<'p>(
     let unneeded = plan.sort_objects(&objects, request.keep_days);
     let read_list = |name| plan.store.read_list(name).map_err(GcError::from);
     let mut owned = explain_objects(&project.repo, &plan.by.commits, &unneeded, has_unknown, &read_list)?;
+    take_interrupted(&mut owned, &Journal::of_store(project, &plan.store).read()?);
     if has_unknown && !request.with_unknown {
         plan.unknown_kept = ObjectSum::of(owned.remove(&ObjectOwner::Unknown).iter().flat_map(|owned| &owned.objects));
     }
     plan.removed = owned;
     Ok(plan)
+}
+
+/// What a `gc` that was interrupted was about to remove is known, although the lists that explained it are gone.
+fn take_interrupted(owned: &mut BTreeMap<ObjectOwner, OwnedObjects>, noted: &HashSet<ObjectName>) {
+    let unknown = owned.remove(&ObjectOwner::Unknown).unwrap_or_default().objects;
+    let (rest, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|object| noted.contains(&object.name));
+    for (owner, objects) in [(ObjectOwner::Interrupted, rest), (ObjectOwner::Unknown, unknown)] {
+        if !objects.is_empty() {
+            owned.insert(owner, OwnedObjects { objects, ..OwnedObjects::default() });
+        }
+    }
 }
 
 impl GcPlan<'_> {

@@ -53,6 +53,11 @@ impl Sisters {
 }
 
 impl Sister {
+    /// The roots of its DVC projects.
+    pub(super) fn find_roots(&self) -> Result<BTreeSet<PathBuf>, GcError> {
+        Ok(find_project_roots(&self.repo).map_err(ProjectError::from)?)
+    }
+
     /// What it needs. Of a remote's objects, its clone must know all that git's remotes have.
     pub(super) fn find_needed(
         &self,
@@ -61,7 +66,7 @@ impl Sister {
         reporter: &dyn Reporter,
     ) -> Result<NeededObjects, GcError> {
         let also = if of_remote { self.refuse_unfetched(reporter)? } else { BTreeSet::new() };
-        let roots = find_project_roots(&self.repo).map_err(ProjectError::from)?;
+        let roots = self.find_roots()?;
         let lists = ListReader::of_projects(&roots, &self.env)?;
         let scope = NeedScope { since: scope.since, also, lost: scope.lost.clone() };
         Ok(find_needed(&self.repo, &scope, &lists, reporter)?)
