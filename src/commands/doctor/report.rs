@@ -310,6 +310,20 @@ fn report_project(app: &App, project: &Project) -> ReportedProject {
 
 /// The settings that differ from their defaults. Numbers, flags and the program's own words are shown, no other text.
 fn set_settings(config: &Config) -> Vec<ReportedSetting> {
+    // Every field, so that a new one is not forgotten. `ReportedProject` has the engine and the experiments.
+    let Config {
+        minimum_version,
+        engine: _,
+        results_dir,
+        ingest,
+        pull,
+        push,
+        tag,
+        gc,
+        validate,
+        experiments: _,
+        dataset,
+    } = config;
     let default = Config::default();
     let mut found = Vec::new();
     let mut add = |key, differs: bool, value: String| {
@@ -317,24 +331,25 @@ fn set_settings(config: &Config) -> Vec<ReportedSetting> {
             found.push(ReportedSetting { key, value });
         }
     };
-    let policy = match config.push.policy {
+    let policy = match push.policy {
         PushPolicy::Strict => "strict",
         PushPolicy::Warn => "warn",
         PushPolicy::Off => "off",
     };
-    let version = config.minimum_version.as_deref().and_then(platform::leading_numbers);
+    let version = minimum_version.as_deref().and_then(platform::leading_numbers);
     let set = || "set".to_owned();
-    add("minimum_version", config.minimum_version.is_some(), version.unwrap_or_else(set));
-    add("results_dir", config.results_dir != default.results_dir, set());
-    let patterns = config.ingest.include.patterns().len();
+    add("minimum_version", minimum_version.is_some(), version.unwrap_or_else(set));
+    add("results_dir", *results_dir != default.results_dir, set());
+    let patterns = ingest.include.patterns().len();
     add("ingest.include", patterns > 0, format!("patterns: {patterns}"));
-    add("pull.auto", config.pull.auto != default.pull.auto, config.pull.auto.to_string());
-    add("pull.max_bytes", config.pull.max_bytes != default.pull.max_bytes, config.pull.max_bytes.to_string());
-    add("push.policy", config.push.policy != default.push.policy, policy.to_owned());
-    add("tag.max_runs", config.tag.max_runs != default.tag.max_runs, config.tag.max_runs.to_string());
-    add("validate.ignore", !config.validate.ignore.is_empty(), known_codes(&config.validate.ignore));
-    add("validate.deny", !config.validate.deny.is_empty(), known_codes(&config.validate.deny));
-    add("dataset", config.dataset != default.dataset, set());
+    add("pull.auto", pull.auto != default.pull.auto, pull.auto.to_string());
+    add("pull.max_bytes", pull.max_bytes != default.pull.max_bytes, pull.max_bytes.to_string());
+    add("push.policy", push.policy != default.push.policy, policy.to_owned());
+    add("tag.max_runs", tag.max_runs != default.tag.max_runs, tag.max_runs.to_string());
+    add("gc.keep", gc.keep != default.gc.keep, gc.keep.to_string());
+    add("validate.ignore", !validate.ignore.is_empty(), known_codes(&validate.ignore));
+    add("validate.deny", !validate.deny.is_empty(), known_codes(&validate.deny));
+    add("dataset", *dataset != default.dataset, set());
     found
 }
 
