@@ -6,14 +6,16 @@
 //! afterwards. An erasure that is interrupted ends when it is repeated: what is gone stays gone, what is left is removed.
 //! Commits, tags and file lists stay, and so do recorders' directories, which are evidence.
 
-mod sharers;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use uses::DataUses;
 
 use super::remove::{RunChange, change_runs, commit_records, find_clean_dataset};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
-use crate::dvc::hash::DvcHash;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::object_store::ObjectStore;
 use crate::dvc::remote::look_up::ObjectSet;
 use crate::dvc::remote::missing::RemoteError;
@@ -42,13 +44,13 @@ pub enum EraseError {
         /// The run.
         run: RunKey,
     },
-    /// A data version's list cannot be had, so it is not known which objects the run has there, or shares.
-    #[error("cannot find out which files are of {run} alone: {why}")]
-    UnknownFiles {
+    /// The lists of the data versions that hold the run are nowhere.
+    #[error("cannot find out which files {run} has: the file list of data version {version} is nowhere")]
+    NoFileList {
         /// The run.
         run: RunKey,
-        /// Why.
-        why: String,
+        /// The data version.
+        version: DataVersion,
     },
     /// The run's folder holds what no data version holds.
     #[error("{run} has files in the workspace that no data version holds: {}", files.join(", "))]
@@ -85,7 +87,7 @@ impl Explain for EraseError {
                 "it is in no data version; its directory is yours to remove: `rm -r {}`",
                 shell_quote(format!("results/{run}"))
             )),
-            Self::UnknownFiles { .. } => Setup
+            Self::NoFileList { .. } => Setup
                 .code("data_not_fetched")
                 .hint("fetch the lists of all data versions with `capture-hook check`, and look at what it finds"),
             Self::LocalChanges { .. } => {
@@ -171,27 +173,28 @@ pub fn plan_erasure(
         return Err(EraseError::Absent(absent).into());
     }
     let history = &catalog.history;
-    let erased = ErasedRuns::load(project)?;
-    let mut found = Vec::new();
-    for run in runs {
-        let copies = RunCopies::find(project, history, run)?;
-        if let Some(version) = copies.unknown.first() {
-            rebuilt::ensure_file_list(project, &project.dvc()?, *version)
-                .map_err(|error| EraseError::UnknownFiles { run: run.clone(), why: error.describe_with_cause() })?;
-        }
-        found.push(if copies.unknown.is_empty() { copies } else { RunCopies::find(project, history, run)? });
-    }
-    for copies in &found {
-        let is_recorded = erased.of_run(&copies.run).next().is_some();
-        if copies.variants.is_empty() && !is_recorded {
-            return Err(EraseError::NotCommitted { run: copies.run.clone() }.into());
-        }
-    }
-    let candidates: BTreeSet<DvcHash> = found.iter().flat_map(RunCopies::objects).collect();
-    let shared = sharers::find_sharers(project, history, runs, &erased, &candidates, reporter)?;
-    let (cache, out_dir) = (project.open_cache()?, catalog::find_dataset_dir(project)?);
     let head = project.repo.head()?;
     let head_version = head.as_ref().map(|head| project.data_version_at(head)).transpose()?.flatten();
+    if let Some(version) = head_version {
+        // Without it, it would not be known that the run must leave the dataset.
+        rebuilt::ensure_file_list(project, &project.dvc()?, version)?;
+    }
+    let erased = ErasedRuns::load(project)?;
+    let mut found: Vec<RunCopies> =
+        runs.iter().map(|run| RunCopies::find(project, history, run)).collect::<Result<_, _>>()?;
+    let uses = DataUses::find(project, reporter)?;
+    uses.complete(&mut found, reporter)?;
+    for copies in found.iter().filter(|copies| copies.variants.is_empty()) {
+        let run = copies.run.clone();
+        return Err(match copies.unknown.first() {
+            Some(version) => EraseError::NoFileList { run, version: *version },
+            None => EraseError::NotCommitted { run },
+        }
+        .into());
+    }
+    let candidates: BTreeSet<DvcHash> = found.iter().flat_map(RunCopies::objects).collect();
+    let shared = uses.find_sharers(runs, &erased, &candidates)?;
+    let (cache, out_dir) = (project.open_cache()?, catalog::find_dataset_dir(project)?);
     let mut plan = ErasePlan {
         runs: Vec::new(),
         in_cache: BTreeSet::new(),

@@ -63,17 +63,25 @@ impl RunCopies {
         let mut copies = Self { run: run.clone(), variants: Vec::new(), unknown: BTreeSet::new() };
         for version in versions {
             match history.run_entries(version, run) {
-                Some(entries) if entries.is_empty() => {}
-                Some(entries) => match copies.variants.iter_mut().find(|variant| variant.entries == entries) {
-                    Some(variant) => variant.versions.push(version),
-                    None => copies.variants.push(RunVariant { entries, versions: vec![version] }),
-                },
+                Some(entries) => copies.add_version(version, entries),
                 // Without its list, a version that merely stands between others says nothing about the run.
                 None if introducing.contains(&version) => drop(copies.unknown.insert(version)),
                 None => {}
             }
         }
         Ok(copies)
+    }
+
+    /// Adds a data version that holds these files of the run; none if it does not hold the run.
+    pub fn add_version(&mut self, version: DataVersion, entries: Vec<FileEntry>) {
+        if entries.is_empty() {
+            return;
+        }
+        match self.variants.iter_mut().find(|variant| variant.entries == entries) {
+            Some(variant) if variant.versions.contains(&version) => {}
+            Some(variant) => variant.versions.push(version),
+            None => self.variants.push(RunVariant { entries, versions: vec![version] }),
+        }
     }
 
     /// Every object of the run's files.

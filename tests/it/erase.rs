@@ -248,6 +248,46 @@ fn objects_that_others_have_stay_and_every_version_of_the_run_goes() {
     assert!(findings(&env, "repo").is_empty(), "{:?}", findings(&env, "repo"));
 }
 
+/// What only a reflog or an older commit knows counts, too.
+#[test]
+fn amended_commits_and_older_outputs_count() {
+    let env = TestEnv::committed_native();
+    let first = objects_of(&env, "HEAD", FIRST);
+    // Another output had the bytes of a file once.
+    let parquet = format!("data/captures/{FIRST}/steps.parquet");
+    fs::copy(env.repo(&parquet), env.repo("copy.parquet")).unwrap();
+    env.dvc(["add", "-q", "copy.parquet"]).ok();
+    env.git(["add", "copy.parquet.dvc", ".gitignore"]).ok();
+    env.git(["commit", "-q", "-m", "a copy"]).ok();
+    let copy = fs::read_to_string(env.repo("copy.parquet.dvc")).unwrap();
+    let copy = copy.lines().find_map(|line| line.split_once("md5: ")).unwrap().1.trim().to_owned();
+    env.git(["rm", "-q", "copy.parquet.dvc"]).ok();
+    env.git(["commit", "-q", "-m", "no copy"]).ok();
+    // A version of the run that no ref reaches any more.
+    fs::remove_dir_all(env.repo("results").join(FIRST)).unwrap();
+    env.record_as("ok-orig100", FIRST);
+    env.hook(["publish", "--no-push", &format!("results/{FIRST}")]).ok();
+    let amended = objects_of(&env, "HEAD", FIRST);
+    env.hook(["push", "--all"]).ok();
+    for tag in env.tags().iter().filter(|tag| tag.contains('@')) {
+        env.git(["tag", "-d", tag]).ok();
+    }
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    env.hook(["pull", "--force"]).ok();
+    erase(&env);
+    let all: BTreeSet<String> = first.union(&amended).cloned().collect();
+    for dir in ["repo/.dvc/cache", "dvc-remote"] {
+        let left: Vec<&String> = all.iter().filter(|md5| object(env.path(dir), md5).exists()).collect();
+        assert_eq!(
+            left,
+            [&copy].into_iter().filter(|md5| object(env.path(dir), md5).exists()).collect::<Vec<_>>(),
+            "{dir}"
+        );
+    }
+    assert!(object(env.repo(".dvc/cache"), &copy).exists());
+    assert_eq!(fs::read_dir(env.repo("capture-erased")).unwrap().count(), 2);
+}
+
 /// The record of an erasure, copied to where it is not so.
 #[test]
 fn a_record_hides_no_loss() {
