@@ -194,7 +194,8 @@ mod tests {
         }
         let mut listed: Vec<ObjectName> = cache.list_objects().unwrap().iter().map(|object| object.name).collect();
         let mut expected = names.clone();
-        (listed.sort(), expected.sort());
+        listed.sort();
+        expected.sort();
         assert_eq!(listed, expected);
         for name in &names {
             assert_eq!(ObjectName::of_path(&name.to_path()), Some(*name));

@@ -216,9 +216,7 @@ fn a_cache_that_others_can_use_is_theirs_too() {
 fn a_remote_keeps_what_others_pushed() {
     let env = TestEnv::two_versions("copy");
     env.git(["push", "-q", "origin", "main"]).ok();
-    let remote =
-        fs::canonicalize(env.repo(&env.ask_dvc(["config", "remote.storage.url"]).ok().stdout.trim().to_owned()));
-    let remote = remote.unwrap_or_else(|_| env.path("remote"));
+    let remote = env.path("dvc-remote");
     let before = objects(&remote);
     assert!(!before.is_empty(), "{}", remote.display());
     drop_last_commit(&env);

@@ -66,7 +66,7 @@ fn killed_at(made: &TestEnv, args: &[&str], dir: &str, moment: u32, whole: Durat
     let store = env.path(dir);
     let before = objects(&store).len();
     let mut child = start(&env, BIN, args);
-    if moment % 2 == 0 {
+    if moment.is_multiple_of(2) {
         thread::sleep(whole * moment / MOMENTS);
     } else {
         // From the first removed object on: lists go first.
