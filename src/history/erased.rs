@@ -10,6 +10,7 @@ mod record;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use record::ReadRecord;
 pub use record::{ERASED_DIR, ErasedFile, ErasedRecord};
 
 use crate::dataset::runs::{entries_of_run, run_of_path};
@@ -87,6 +88,8 @@ pub struct ErasedRuns {
     records: BTreeMap<(RunKey, String), FoundRecord>,
     /// The objects that are gone, for all records.
     gone: HashSet<DvcHash>,
+    /// A record of HEAD that only a newer program can read.
+    newer: Option<String>,
 }
 
 impl ErasedRuns {
@@ -107,8 +110,16 @@ impl ErasedRuns {
             if !trees.contains_key(&found.id) {
                 let mut keys = Vec::new();
                 for (name, entry) in found.files.iter().take(MOST_RECORDS) {
-                    // A file that is no record says nothing.
-                    let Some(record) = record::read_record(project, name, entry)? else { continue };
+                    let record = match record::read_record(project, name, entry)? {
+                        ReadRecord::Record(record) => record,
+                        // On another branch it is a stranger's, who could stop every push by it.
+                        ReadRecord::Newer if source == HEAD => {
+                            erased.newer = Some(format!("{ERASED_DIR}/{name}"));
+                            continue;
+                        }
+                        // A file that is no record says nothing.
+                        ReadRecord::Newer | ReadRecord::Other => continue,
+                    };
                     let key = (record.run.clone(), record.listing.clone());
                     keys.push(key.clone());
                     erased.gone.extend(record.gone_objects());
@@ -129,6 +140,14 @@ impl ErasedRuns {
         }
         erased.leave_out_used(project)?;
         Ok(erased)
+    }
+
+    /// Fails if there is a record that cannot be read: nobody knows then which data must not be sent.
+    pub fn refuse_newer(&self) -> Result<(), ProjectError> {
+        match &self.newer {
+            Some(path) => Err(ProjectError::NewerErasure { path: path.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// What a run of HEAD's dataset has again, such as a schema that a later run declares, is not gone.

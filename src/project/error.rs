@@ -46,6 +46,12 @@ pub enum ProjectError {
         /// Relative to the top of the working tree.
         dirs: Vec<String>,
     },
+    /// A record of erased runs that only a newer program can read.
+    #[error("a newer capture-hook wrote {path}, which says what data must not be sent")]
+    NewerErasure {
+        /// Relative to the project's root.
+        path: String,
+    },
     /// Another default remote than the one that is to be set up.
     #[error("the DVC remote is `{name}` already, at {address}")]
     OtherRemote {
@@ -187,6 +193,7 @@ impl Explain for ProjectError {
                     "run the command in the directory of one of them, or name it: `capture-hook -C {dir} …`"
                 ))
             }
+            Self::NewerErasure { .. } => Setup.code("program_too_old").hint("install a newer capture-hook"),
             Self::OtherRemote { command, .. } => Usage
                 .code("remote_set")
                 .hint(format!("change it: `{command}`; then send all data there: `capture-hook push --all`")),

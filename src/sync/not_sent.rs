@@ -22,6 +22,7 @@ impl NotSent {
     /// Finds the erased files of these data versions. A run that was put back after it was erased counts as any other.
     pub fn find(project: &Project, versions: impl IntoIterator<Item = DataVersion>) -> Result<Self, ProjectError> {
         let erased = ErasedRuns::load(project)?;
+        erased.refuse_newer()?;
         let mut found = Self::default();
         if erased.is_empty() {
             return Ok(found);

@@ -112,9 +112,7 @@ fn a_schema_of_a_newer_format_is_not_read() {
     fs::write(&path, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
     env.select("minigrid/r1");
     refused(&env, 1, &[&["validate", "minigrid/r1"], &["select", "minigrid/r1"]]);
-    assert_snapshot!(env.screen(&env.hook(["schema", "check", "results/minigrid/r1/schema.json"])), @"
-    error: results/minigrid/r1/schema.json is not a valid schema: `format` is 2; a newer capture-hook can read it
-    ");
+    assert_snapshot!(env.screen(&env.hook(["schema", "check", "results/minigrid/r1/schema.json"])), @"error: results/minigrid/r1/schema.json is not a valid schema: `format` is 2; a newer capture-hook can read it");
 }
 
 #[test]
@@ -130,6 +128,28 @@ fn a_lockfile_of_a_newer_format_is_left_alone() {
         refused(&env, 3, &[&["publish", SECOND, "--no-push"], &["remove", FIRST], &["pull"]]);
         assert_eq!(fs::read_to_string(env.repo("dvc.lock")).unwrap(), newer);
     }
+}
+
+#[test]
+fn no_data_is_sent_past_a_record_of_a_newer_erasure() {
+    let env = TestEnv::committed_native();
+    fs::create_dir(env.repo("capture-erased")).unwrap();
+    let record = env.repo("capture-erased").join(format!("{}.json", "0".repeat(40)));
+    fs::write(&record, "{\"format\": 2, \"people\": [\"all runs of one\"]}\n").unwrap();
+    env.git(["add", "capture-erased"]).ok();
+    env.git(["commit", "-q", "-m", "Erased"]).ok();
+    let before = snapshot(&env);
+    assert_snapshot!(env.screen(&env.hook(["-q", "push", "--all"]).fails(3)), @"
+    error: a newer capture-hook wrote capture-erased/[commit].json, which says what data must not be sent
+    hint: install a newer capture-hook
+    ");
+    env.git(["push", "-q", "origin", "main"]).fails(1);
+    env.hook(["check", "--remote"]).fails(3);
+    assert!(snapshot(&env) == before, "something was sent");
+    // What is no record stops nothing.
+    fs::write(&record, "{\"format\": \"2\"}\n").unwrap();
+    env.git(["commit", "-q", "-am", "No record"]).ok();
+    env.hook(["push", "--all"]).ok();
 }
 
 #[test]

@@ -167,17 +167,36 @@ fn name_of(listing: &str, run: &RunKey) -> String {
     format!("{}{EXTENSION}", hash.get(..NAME_DIGITS).unwrap_or(&hash))
 }
 
-/// The record in a file of a commit; `None` if it is none.
-pub(super) fn read_record(
-    project: &Project,
-    name: &str,
-    entry: &GitEntry,
-) -> Result<Option<ErasedRecord>, ProjectError> {
+/// What a file beside the records is.
+pub(super) enum ReadRecord {
+    /// A record.
+    Record(ErasedRecord),
+    /// A record that only a newer program can read.
+    Newer,
+    /// No record.
+    Other,
+}
+
+/// The record in a file of a commit.
+pub(super) fn read_record(project: &Project, name: &str, entry: &GitEntry) -> Result<ReadRecord, ProjectError> {
     // A link, or a file that is too large, is no record.
     if !name.ends_with(EXTENSION) || !entry.is_file() || project.repo.blob_size(&entry.id)? > limits::TEXT {
-        return Ok(None);
+        return Ok(ReadRecord::Other);
     }
-    Ok(ErasedRecord::parse(name, &project.repo.read_blob(&entry.id)?))
+    let bytes = project.repo.read_blob(&entry.id)?;
+    Ok(match ErasedRecord::parse(name, &bytes) {
+        Some(record) => ReadRecord::Record(record),
+        None if is_newer(&bytes) => ReadRecord::Newer,
+        None => ReadRecord::Other,
+    })
+}
+
+fn is_newer(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: u64,
+    }
+    serde_json::from_slice(bytes).is_ok_and(|Versioned { format }| format > u64::from(FORMAT))
 }
 
 #[cfg(test)]

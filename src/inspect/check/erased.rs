@@ -34,6 +34,7 @@ pub(super) fn check_erased(
     report: &mut CheckReport,
 ) -> Result<(), RemoteDataError> {
     let erased = ErasedRuns::load(project)?;
+    erased.refuse_newer()?;
     let judge = StandingJudge::new(project)?;
     let is_gone = |hash: &DvcHash| erased.is_gone(*hash);
     let mut settled: Vec<(&FoundRecord, BTreeSet<DvcHash>)> = Vec::new();
