@@ -48,8 +48,9 @@ impl Repo {
             trees.push(WorkTreeDirs { git_dir, work_tree: Some(work_tree) });
         }
         // This one can be known by its environment alone.
-        if !trees.iter().any(|tree| tree.git_dir == self.git_dir) {
-            trees.push(WorkTreeDirs { git_dir: self.git_dir.clone(), work_tree: self.work_tree.clone() });
+        let this = WorkTreeDirs { git_dir: self.git_dir.clone(), work_tree: self.work_tree.clone() };
+        if !trees.contains(&this) {
+            trees.push(this);
         }
         match trees.iter().filter_map(|tree| tree.work_tree.as_ref()).find(|dir| !dir.is_dir()) {
             Some(dir) => Err(GitError::WorkTreeGone { dir: dir.clone() }),
@@ -134,6 +135,13 @@ impl Repo {
         let format = "--batch-check=%(objecttype) %(objectname)";
         let output = self.run_checked_query(&["cat-file", "--batch-all-objects", "--unordered", format])?;
         Ok(output.stdout_text().lines().filter_map(|line| Oid::parse(line.strip_prefix("commit ")?)).collect())
+    }
+
+    /// Whether this clone borrows objects of another one: then a commit that nothing reaches here may be reached there.
+    pub fn borrows_objects(&self) -> Result<bool, GitError> {
+        let alternates = fs::read_within(&self.common_dir.join("objects/info/alternates"), MOST_BYTES)?;
+        let by_env = self.env().get("GIT_ALTERNATE_OBJECT_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty());
+        Ok(by_env || alternates.is_some_and(|text| !text.trim_ascii().is_empty()))
     }
 
     /// The ids that a remote's refs have now, and their names. Asks the remote.

@@ -53,7 +53,7 @@ impl OwnedObjects {
 
 /// What unneeded objects were of, each object once: of the first run in the order of names, if several had it.
 ///
-/// `proven_only`: what no commit of this repository names counts as unknown, although it looks like a dataset. `read_list` reads
+/// `proven_only`: what no commit of this repository alone names counts as unknown, although it looks like a dataset. `read_list` reads
 /// one of the lists.
 pub fn explain_objects<E: From<ProjectError>>(
     repo: &Repo,
@@ -67,7 +67,8 @@ pub fn explain_objects<E: From<ProjectError>>(
     if objects.is_empty() {
         return Ok(owned);
     }
-    let named = read_unreached(repo, reached).map_err(ProjectError::from)?;
+    let borrows = proven_only && repo.borrows_objects().map_err(ProjectError::from)?;
+    let named = if borrows { HashMap::new() } else { read_unreached(repo, reached).map_err(ProjectError::from)? };
     let lists: Vec<StoredObject> = objects.iter().filter(|object| object.name.is_list).copied().collect();
     for list in lists {
         let version = DataVersion::new(list.name.hash);
