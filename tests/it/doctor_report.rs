@@ -59,16 +59,26 @@ fn plant(env: &mut TestEnv) {
     }
 }
 
-/// Both forms of the report; neither holds what is private.
-fn reports(env: &TestEnv, dir: &str, state: &str) -> (String, Value) {
-    let text = env.hook_in(dir, ["doctor", "--report"]).ok();
-    let json = env.hook_in(dir, ["--json", "doctor", "--report"]).ok();
+/// The report as JSON, which holds nothing that is private.
+fn report(env: &TestEnv, dir: &str, state: &str) -> Value {
+    let printed = env.hook_in(dir, ["--json", "doctor", "--report"]).ok().stdout;
+    assert_nothing_private(env, dir, state, &printed);
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// The same for people.
+fn report_text(env: &TestEnv, dir: &str, state: &str) -> String {
+    let printed = env.hook_in(dir, ["doctor", "--report"]).ok().stdout;
+    assert_nothing_private(env, dir, state, &printed);
+    printed
+}
+
+fn assert_nothing_private(env: &TestEnv, dir: &str, state: &str, printed: &str) {
     let run_in = |program: &str, args: &[&str]| env.run_in(".", program, args).ok().stdout.trim().to_owned();
-    let home = env.get("HOME");
     let private = [
         PLANTED.to_owned(),
         env.path("").to_str().unwrap().trim_end_matches('/').to_owned(),
-        home.clone(),
+        env.get("HOME"),
         run_in("uname", &["-n"]),
         run_in("id", &["-un"]),
         env.git_in(dir, ["rev-parse", "--verify", "-q", "HEAD"]).stdout.trim().to_owned(),
@@ -76,30 +86,24 @@ fn reports(env: &TestEnv, dir: &str, state: &str) -> (String, Value) {
         "ada@example".into(),
         "Ada".into(),
     ];
-    for form in [&text, &json] {
-        let words: Vec<&str> = form.stdout.split(|c: char| !c.is_alphanumeric() && !"-_./@".contains(c)).collect();
-        for one in private.iter().filter(|one| !one.is_empty()) {
-            // A short name can be a part of a word.
-            let is_there = if one.len() < 6 && one != PLANTED {
-                words.contains(&one.as_str())
-            } else {
-                form.stdout.to_lowercase().contains(&one.to_lowercase())
-            };
-            assert!(!is_there, "{state}: the report holds `{one}`:\n{}", form.stdout);
-        }
-        assert!(
-            !words.iter().any(|word| word.starts_with('/') || word.contains("//") || word.contains('@')),
-            "{state}: {}",
-            form.stdout
-        );
+    let words: Vec<&str> = printed.split(|c: char| !c.is_alphanumeric() && !"-_./@".contains(c)).collect();
+    for one in private.iter().filter(|one| !one.is_empty()) {
+        // A short name can be a part of a word.
+        let is_there = if one.len() < 6 && one != PLANTED {
+            words.contains(&one.as_str())
+        } else {
+            printed.to_lowercase().contains(&one.to_lowercase())
+        };
+        assert!(!is_there, "{state}: the report holds `{one}`:\n{printed}");
     }
-    (text.stdout, serde_json::from_str(&json.stdout).unwrap())
+    let is_address = |word: &&str| word.starts_with('/') || word.contains("//") || word.contains('@');
+    assert!(!words.iter().any(is_address), "{state}: {printed}");
 }
 
 #[test]
 fn a_report_holds_nothing_private() {
     let mut env = TestEnv::committed();
-    let (_, plain) = reports(&env, "repo", "as it was made");
+    let plain = report(&env, "repo", "as it was made");
     assert_eq!(plain["runs"]["in_history"], 1);
     assert_eq!(
         (&plain["project"]["remotes"], &plain["project"]["engine"]),
@@ -107,7 +111,8 @@ fn a_report_holds_nothing_private() {
     );
     assert_eq!(plain["hooks"]["events"].as_array().unwrap().len(), 8);
     plant(&mut env);
-    let (_, planted) = reports(&env, "repo", "planted");
+    let planted = report(&env, "repo", "planted");
+    report_text(&env, "repo", "planted");
     assert_eq!(planted["project"]["remotes"], serde_json::json!(["s3", "ssh", "directory", "other"]));
     assert_eq!(planted["project"]["cache"]["location"], "elsewhere");
     let ignored =
@@ -135,7 +140,7 @@ fn a_report_holds_nothing_private() {
         let path = env.repo(file);
         let before = fs::read(&path).unwrap();
         fs::write(&path, text).unwrap();
-        let (_, broken) = reports(&env, "repo", file);
+        let broken = report(&env, "repo", file);
         let found = broken["checks"].as_array().unwrap().iter().find(|one| one["name"] == check).unwrap();
         assert!(found["code"].is_string(), "{file}: {found}");
         fs::write(&path, before).unwrap();
@@ -149,7 +154,7 @@ fn a_report_holds_nothing_private() {
         if program == "git" {
             env.hook(["doctor", "--report"]).ok();
         } else {
-            reports(&env, "repo", program);
+            report(&env, "repo", program);
         }
         fs::remove_dir_all(bin).unwrap();
         env.set("PATH", &path);
@@ -160,11 +165,11 @@ fn a_report_holds_nothing_private() {
 fn a_report_is_made_without_a_repository_and_written_to_a_file() {
     let env = TestEnv::empty();
     fs::create_dir_all(env.path("empty")).unwrap();
-    let (text, json) = reports(&env, "empty", "no repository");
+    let (text, json) = (report_text(&env, "empty", "no repository"), report(&env, "empty", "no repository"));
     assert_eq!((&json["repository"], &json["project"], &json["format"]), (&Value::Null, &Value::Null, &1.into()));
     assert!(text.starts_with("format: 1\nprograms:\n  capture_hook: "), "{text}");
     env.git_in(".", ["init", "-q", "bare"]).ok();
-    let (_, json) = reports(&env, "bare", "no project");
+    let json = report(&env, "bare", "no project");
     assert_eq!((&json["project"], &json["repository"]["commits"]), (&Value::Null, &0.into()));
     let written = env.hook_in("empty", ["doctor", "--report", "-o", "report.txt"]).ok();
     assert_eq!(
