@@ -196,7 +196,14 @@ pub fn resolve_query_among(
 ) -> Result<RunTarget, ProjectError> {
     let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
     let start_time = |run: &CatalogRun| read_start_time(project, catalog, run);
-    let target = match resolve_run(RunQuery { text: query, cwd }, candidates, |name| tag(name).is_some(), start_time)? {
+    let resolve =
+        |candidates| resolve_run(RunQuery { text: query, cwd }, candidates, |name| tag(name).is_some(), start_time);
+    // A run that was removed is the latest one only if all were.
+    let is_latest = query == LATEST || query.strip_prefix(LATEST).is_some_and(|rest| rest.starts_with(':'));
+    let is_there = |run: &&CatalogRun| catalog.history.removal_of(&run.key).is_none();
+    let present: Vec<CatalogRun> = candidates.iter().filter(|_| is_latest).filter(is_there).cloned().collect();
+    let resolved = if is_latest { resolve(&present).or_else(|_| resolve(candidates)) } else { resolve(candidates) };
+    let target = match resolved? {
         ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
             Some(RunTarget { key: run.key.clone(), commit: None, dir: None })
         }
