@@ -176,7 +176,7 @@ fn render_table(app: &App, versions: &[LogVersionJson], erased: &BTreeSet<String
         }
         if let Some(reason) = version.reason.as_ref().filter(|_| !version.removed.is_empty()) {
             let reason = format!("(reason: {})", shorten_text(&escape_control(reason), MOST_OF_A_REASON));
-            table.push_row([styled_cell(commit, style), date.into(), styled_cell(reason, DIM)]);
+            table.push_note([styled_cell(commit, style), date.into(), styled_cell(reason, DIM)]);
         }
         if version.runs.is_empty() && version.removed.is_empty() {
             let what = match (version.partial, version.run_count) {

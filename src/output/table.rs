@@ -65,7 +65,15 @@ pub fn styled_cell(text: impl Display, style: Style) -> Cell {
 #[derive(Debug, Clone)]
 pub struct TextTable<'a> {
     columns: Vec<ColumnStyle<'a>>,
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Row>,
+}
+
+/// A line of a table.
+#[derive(Debug, Clone)]
+struct Row {
+    cells: Vec<Cell>,
+    /// The column whose text goes on to the end of the line.
+    note: Option<usize>,
 }
 
 impl<'a> TextTable<'a> {
@@ -79,7 +87,14 @@ impl<'a> TextTable<'a> {
     pub fn push_row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut row: Vec<Cell> = cells.into_iter().collect();
         row.resize_with(self.columns.len(), Cell::default);
-        self.rows.push(row);
+        self.rows.push(Row { cells: row, note: None });
+    }
+
+    /// Adds a row whose last cell goes on to the end of the line: it makes no column wider.
+    pub fn push_note(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        let cells: Vec<Cell> = cells.into_iter().collect();
+        let note = cells.len().checked_sub(1);
+        self.rows.push(Row { cells, note });
     }
 
     /// Renders the lines with their line breaks, at most `width` columns if possible. A column of empty cells is left out.
@@ -91,10 +106,10 @@ impl<'a> TextTable<'a> {
         let titles = self.columns.iter().map(|c| styled_cell(c.heading(), HEADING)).collect::<Vec<_>>();
         // A list of facts has no headings.
         if self.columns.iter().any(|c| !c.heading().is_empty()) {
-            self.write_line(&mut out, &titles, &widths);
+            self.write_line(&mut out, &titles, None, &widths);
         }
         for row in &self.rows {
-            self.write_line(&mut out, row, &widths);
+            self.write_line(&mut out, &row.cells, row.note, &widths);
         }
         out
     }
@@ -111,7 +126,8 @@ impl<'a> TextTable<'a> {
 
     /// Returns the width that a column needs; 0 leaves it out.
     fn column_width(&self, at: usize) -> usize {
-        let body = self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.text.width()).max().unwrap_or(0);
+        let cells = self.rows.iter().filter(|row| row.note != Some(at)).filter_map(|row| row.cells.get(at));
+        let body = cells.map(|cell| cell.text.width()).max().unwrap_or(0);
         if body == 0 { 0 } else { body.max(self.columns.get(at).map_or(0, |c| c.heading().width())) }
     }
 
@@ -139,9 +155,14 @@ impl<'a> TextTable<'a> {
         }
     }
 
-    fn write_line(&self, out: &mut StyledText, cells: &[Cell], widths: &[usize]) {
-        let shown = self.columns.iter().zip(cells).zip(widths).filter(|(_, w)| **w > 0);
-        for (i, ((column, cell), width)) in shown.enumerate() {
+    fn write_line(&self, out: &mut StyledText, cells: &[Cell], note: Option<usize>, widths: &[usize]) {
+        let all = self.columns.iter().zip(cells).zip(widths).enumerate();
+        let shown = all.filter(|(at, (_, width))| **width > 0 || note == Some(*at));
+        for (i, (at, ((column, cell), width))) in shown.enumerate() {
+            if note == Some(at) {
+                out.push_str(if i > 0 { "  " } else { "" }).push_styled(cell.style, &cell.text);
+                continue;
+            }
             let short = shorten_text(&cell.text, *width);
             let pad = " ".repeat(width.saturating_sub(short.width()));
             if i > 0 {
