@@ -24,15 +24,20 @@ use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Error, Explain, Explanation};
 use crate::history::catalog::{self, Catalog};
 use crate::history::erased::{ErasedRecord, ErasedRuns};
+use crate::history::file_facts::LISTED_RUNS;
 use crate::history::rebuilt;
+use crate::load::known_facts::KNOWN_RUNS;
 use crate::project::mutex::RepoMutex;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
+use crate::support::fs;
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::support::text::format_plural;
 use crate::support::visible::escape_control;
-use crate::sync::local_copies::{RunCopies, RunFolder, find_run_folders, is_own_cache, remove_folders, remove_objects};
+use crate::sync::local_copies::{
+    RunCopies, RunFolder, RunVariant, find_run_folders, is_own_cache, remove_folders, remove_objects,
+};
 use crate::sync::sent;
 
 /// Why runs are not erased.
@@ -216,7 +221,9 @@ pub fn plan_erasure(
             at.is_some_and(|found| found.in_head)
         };
         let mut records = Vec::new();
-        for variant in &copies.variants {
+        // Of a variant that another run has, too, nothing is erased.
+        let is_erased = |variant: &&RunVariant| variant.entries.iter().any(|entry| !stay.contains(&entry.md5));
+        for variant in copies.variants.iter().filter(is_erased) {
             if let Some(known) = erased.find(&copies.run, &variant.entries) {
                 // Of another branch, perhaps: the same bytes are no conflict when the two merge.
                 records.push(known.record.clone());
@@ -305,6 +312,10 @@ pub fn erase_runs(
     let cache = project.open_cache()?;
     let from_cache = {
         let _alone = RepoMutex::acquire(&project.state_dir())?;
+        // What was noted of the runs is made again from the files of the others.
+        for notes in [LISTED_RUNS, KNOWN_RUNS] {
+            fs::remove_all(&project.state_dir().join(notes.file))?;
+        }
         // The commit's checkout removed those of this working tree already; one that is gone is no failure.
         for run in &plan.runs {
             remove_folders(&run.folders, &out_dir)?;

@@ -13,8 +13,8 @@ use crate::support::notes::{NoteFormat, NoteKey, Notes};
 use crate::support::packed::{Packer, Unpacker};
 use crate::validate::{IgnoredFinding, SeedSummary};
 
-/// Room for some 50,000 runs. The version grows with the form, and with what is made of the files.
-const FORMAT: NoteFormat = NoteFormat { file: "known-runs", version: 2, most_bytes: 64 << 20 };
+/// What is known of runs. Room for some 50,000; the version grows with the form, and with what is made of the files.
+pub(crate) const KNOWN_RUNS: NoteFormat = NoteFormat { file: "known-runs", version: 2, most_bytes: 64 << 20 };
 /// The most bytes of one run: one with a larger configuration is read each time.
 const MOST_OF_RUN: usize = 256 << 10;
 
@@ -24,7 +24,7 @@ pub(super) struct KnownFacts(Notes);
 impl KnownFacts {
     /// What is noted in this state directory.
     pub fn load(state_dir: &Path) -> Self {
-        Self(Notes::load(state_dir, FORMAT))
+        Self(Notes::load(state_dir, KNOWN_RUNS))
     }
 
     /// The facts that are noted under a key.
@@ -175,7 +175,7 @@ mod tests {
             assert!(unpack_facts(&whole[..end]).is_none(), "{end}");
         }
         assert!(unpack_facts(&[whole, vec![0]].concat()).is_none());
-        std::fs::write(dir.path().join(FORMAT.file), "capture-hook known runs 1\n").unwrap();
+        std::fs::write(dir.path().join(KNOWN_RUNS.file), "capture-hook known runs 1\n").unwrap();
         KnownFacts::load(dir.path()).save(&HashMap::from([(key, sample_facts())]));
         assert_eq!(text_of(&KnownFacts::load(dir.path()).get(key).unwrap()), text_of(&sample_facts()));
     }

@@ -9,7 +9,7 @@ mod commits;
 mod error;
 mod facts;
 mod files;
-mod known_facts;
+pub(crate) mod known_facts;
 mod read_facts;
 mod run_dir;
 mod schemas;
