@@ -569,7 +569,13 @@ impl History {
             }
             let pulled = env.hook_in("clone", ["pull"]).ok();
             let held = self.datasets.at(env, rev);
-            let erased: Vec<&String> = held.keys().filter(|key| self.erased.contains_key(*key)).collect();
+            // Of a run whose files another run has, too, nothing is gone.
+            let is_gone = |key: &&String, files: &String| {
+                let gone = self.erased.get(*key);
+                gone.is_some_and(|gone| gone.iter().any(|md5| files.contains(md5)))
+            };
+            let erased: Vec<&String> =
+                held.iter().filter(|(key, files)| is_gone(key, files)).map(|(key, _)| key).collect();
             if !erased.is_empty() {
                 // Everything else is there, and the erased runs are named.
                 let rest: BTreeSet<String> = held.keys().filter(|key| !erased.contains(key)).cloned().collect();

@@ -61,6 +61,39 @@ fn a_removed_run_leaves_by_one_commit_and_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn the_latest_run_is_one_that_was_not_removed() {
+    let env = two_committed();
+    // Without the recorders' directories, history alone knows the runs.
+    fs::remove_dir_all(env.repo("results")).unwrap();
+    let latest = || {
+        let shown: Value = serde_json::from_str(&env.hook(["show", "latest", "--json"]).ok().stdout).unwrap();
+        shown["run"].as_str().unwrap().to_owned()
+    };
+    let first = latest();
+    env.hook(["remove", &first]).ok();
+    let second = latest();
+    assert_ne!(first, second);
+    // If all were removed, the newest of them is meant.
+    env.hook(["remove", &second]).ok();
+    assert_eq!(latest(), first);
+}
+
+#[test]
+fn the_reason_of_a_removal_makes_no_column_wider() {
+    let env = two_committed();
+    let before = env.hook(["log"]).ok().stdout;
+    env.hook(["remove", FIRST, "--reason", "a reason that is longer than the name of any run in this list"]).ok();
+    let log = env.hook(["log"]).ok().stdout;
+    assert!(log.contains("  (reason: a reason that is longer than the name of any run in thi"), "{log}");
+    // As far as the column that says `removed` of the other run.
+    let introduced = |log: &str| {
+        let line = log.lines().find(|line| line.contains(SECOND)).unwrap();
+        line.split(" here").next().unwrap().to_owned()
+    };
+    assert_eq!(introduced(&log), introduced(&before));
+}
+
+#[test]
 fn no_other_commit_may_lose_a_run() {
     let env = two_committed();
     env.git(["branch", "before"]).ok();
