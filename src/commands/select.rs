@@ -6,7 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
 use crate::output::json::SelectJson;
-use crate::output::{PickOutcome, pick_line};
+use crate::output::{PickOutcome, pick_line, validation};
 use crate::project::dir::ProjectDir;
 use crate::project::held::RunMatch;
 use crate::project::include::LooseFiles;
@@ -206,9 +206,5 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
 
 fn warn_findings(app: &App, report: &ValidationReport) {
     app.ui.warn(&format!("{} is not a valid run", report.run_dir));
-    for finding in &report.findings {
-        let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();
-        let file = finding.file.as_deref().unwrap_or_default();
-        app.ui.status(&format!("  {file}{line}: {} ({})", finding.message, finding.code));
-    }
+    validation::finding_lines(report).iter().for_each(|line| app.ui.status(line));
 }

@@ -61,7 +61,7 @@ pub enum CommitRefused {
         run_dir: String,
     },
     /// The selected run is invalid.
-    #[error("the selected run {} is invalid{}", report.run_dir, list_errors(report))]
+    #[error("the selected run {} is invalid{}", report.run_dir, report.list_errors())]
     Invalid {
         /// What is wrong.
         report: Box<ValidationReport>,
@@ -252,20 +252,6 @@ fn describe_rules(rules: &[String]) -> String {
     if rules.is_empty() { String::new() } else { format!(" ({})", list_few(rules)) }
 }
 
-/// The errors of a report, a line each: file, line, code and reason.
-fn list_errors(report: &ValidationReport) -> String {
-    let mut text = String::new();
-    for finding in report.findings.iter().filter(|f| f.severity == validate::Severity::Error) {
-        let file = finding.file.as_deref().unwrap_or("run");
-        let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();
-        text.push_str(&format!("\n    {file}{line}: {}: {}", finding.code.as_str(), finding.message));
-        if finding.count > 1 {
-            text.push_str(&format!(" (1 of {})", finding.count));
-        }
-    }
-    text
-}
-
 impl Explain for CommitRefused {
     /// Over 80 lines, because every refusal with its code and its ways out is one table.
     fn explain(&self) -> Explanation {
@@ -296,7 +282,10 @@ impl Explain for CommitRefused {
             Self::Invalid { report } => CheckFailed
                 .code("invalid_run")
                 .hint(format!("see all findings: `capture-hook validate {}`", shell_quote(&report.run_dir)))
-                .hint("or select another run: `capture-hook select RUN`; nothing was changed"),
+                .hint("or select another run: `capture-hook select RUN`; nothing was changed")
+                .hint(
+                    "to commit the rest without it: `git restore --staged --worktree params.yaml`, then commit again",
+                ),
             Self::Untrusted { cmd } => Setup
                 .code("untrusted_stage")
                 .hint("hooks run no other command from a repository unless you trust it")

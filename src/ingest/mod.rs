@@ -23,7 +23,7 @@ use crate::support::path::{path_below, to_slashes};
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::support::staging::StagingDir;
-use crate::validate::{RunScan, ScanError, Severity, ValidateOptions, ValidationReport};
+use crate::validate::{RunScan, ScanError, ValidateOptions, ValidationReport};
 use crate::{manifest, validate};
 
 mod batch;
@@ -71,7 +71,7 @@ pub enum IngestError {
     #[error("there is no run at {0}")]
     NoRun(String),
     /// The run is not valid.
-    #[error("{} is not valid, so it is not ingested{}", .0.run_dir, list_errors(.0))]
+    #[error("{} is not valid, so it is not ingested{}", .0.run_dir, .0.list_errors())]
     Invalid(Box<ValidationReport>),
     /// The dataset is outside of the project, or in a place that is not for data.
     #[error(transparent)]
@@ -96,25 +96,6 @@ pub enum IngestError {
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
-}
-
-/// Returns the findings that make a run invalid, one line each.
-fn list_errors(report: &ValidationReport) -> String {
-    const MOST: usize = 20;
-    let errors: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
-    let mut out: String = errors
-        .iter()
-        .take(MOST)
-        .map(|finding| {
-            let file = finding.file.as_deref().map(|f| format!("{f}: ")).unwrap_or_default();
-            let line = finding.line.map(|l| format!("line {l}: ")).unwrap_or_default();
-            format!("\n    {file}{line}{}: {}", finding.code, finding.message)
-        })
-        .collect();
-    if errors.len() > MOST {
-        out.push_str(&format!("\n    … and {} more", errors.len() - MOST));
-    }
-    out
 }
 
 impl From<ScanError> for IngestError {

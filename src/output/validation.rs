@@ -4,9 +4,10 @@
 use anstyle::{AnsiColor, Style};
 
 use super::StyledText;
-use crate::support::text::{format_count, format_plural};
+use crate::output::help::wrap_words;
+use crate::support::text::format_plural;
 use crate::support::visible::escape_control;
-use crate::validate::{Code, IgnoredFinding, Severity, ValidationFinding, ValidationReport};
+use crate::validate::{Code, FindingGroup, IgnoredFinding, Severity, ValidationFinding, ValidationReport};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -39,27 +40,15 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
         .push_str(" ")
         .push_styled(style, verdict);
     out.push_styled(DIM, format!(": {}", counts.join(", "))).end_line();
-    for code in report.errors.iter().chain(&report.warnings) {
-        let of_code: Vec<&ValidationFinding> = report.findings.iter().filter(|f| f.code == *code).collect();
-        let Some(head) = of_code.first() else { continue };
-        let (style, word) = match head.severity {
-            Severity::Error => (BAD, "error"),
-            Severity::Warning => (WARN, "warning"),
-        };
-        out.push_str("  ").push_styled(style, word).push_str(format!(" {code}"));
-        if head.count > 1 {
-            out.push_str(" ").push_styled(DIM, format!("({} times)", format_count(head.count)));
-        }
-        out.end_line();
-        for finding in &of_code {
-            add_wrapped(&mut out, &escape_control(finding_location(finding)), &escape_control(&finding.message));
-        }
-        // The report keeps ten findings of a code; the count is of all.
-        let shown = u64::try_from(of_code.len()).unwrap_or(u64::MAX);
-        if head.count > shown {
-            out.push_str(INDENT)
-                .push_styled(DIM, format!("… and {} more", format_count(head.count - shown)))
-                .end_line();
+    for group in &report.groups {
+        let (style, word) = severity_word(group);
+        let mut lines = group_lines(group).into_iter();
+        out.push_str("  ")
+            .push_styled(style, word)
+            .push_str(&format!(" {}", lines.next().unwrap_or_default()))
+            .end_line();
+        for line in lines {
+            out.push_str(&line).end_line();
         }
     }
     if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
@@ -72,40 +61,27 @@ fn first_finding(report: &ValidationReport, code: Code) -> Option<&ValidationFin
     report.findings.iter().find(|f| f.code == code)
 }
 
-/// `steps.jsonl.gz:7 ep-000001`
-fn finding_location(finding: &ValidationFinding) -> String {
-    let mut out = finding.file.clone().unwrap_or_default();
-    if let Some(line) = finding.line {
-        out += &format!(":{line}");
-    }
-    if let Some(id) = &finding.episode_id {
-        out += &format!(" {id}");
-    }
-    out
+/// The findings of a report, a line or more each, for a message on stderr.
+#[must_use]
+pub fn finding_lines(report: &ValidationReport) -> Vec<String> {
+    report
+        .groups
+        .iter()
+        .map(|group| format!("  {} {}", severity_word(group).1, group_lines(group).join("\n")))
+        .collect()
 }
 
-/// Adds place and message, on one line if they fit, else the message below, broken at words.
-fn add_wrapped(out: &mut StyledText, location: &str, message: &str) {
-    let gap = if location.is_empty() { "" } else { "  " };
-    // Characters, not bytes: names can be in any language.
-    if INDENT.len() + location.chars().count() + gap.len() + message.chars().count() <= WIDTH {
-        out.push_str(INDENT).push_styled(DIM, location).push_str(gap).push_str(message).end_line();
-        return;
+fn severity_word(group: &FindingGroup) -> (Style, &'static str) {
+    match group.severity {
+        Severity::Error => (BAD, "error"),
+        Severity::Warning => (WARN, "warning"),
     }
-    if !location.is_empty() {
-        out.push_str(INDENT).push_styled(DIM, location).end_line();
-    }
-    let inner = format!("{INDENT}  ");
-    let mut line = String::new();
-    for word in message.split(' ') {
-        if !line.is_empty() && inner.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out.push_str(&inner).push_str(&line).end_line();
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
-    }
-    out.push_str(&inner).push_str(&line).end_line();
+}
+
+/// A finding in lines of 80 columns; the severity stands before the first of them.
+fn group_lines(group: &FindingGroup) -> Vec<String> {
+    const SEVERITY: usize = "  warning ".len();
+    let mut lines = wrap_words(&escape_control(group), WIDTH - SEVERITY);
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
+    lines
 }

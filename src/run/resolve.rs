@@ -12,7 +12,8 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names};
 use crate::run::layout::slash_hint;
-use crate::support::text::find_near;
+use crate::support::path::normalize_path;
+use crate::support::text::{find_near, format_plural, shell_quote};
 
 /// The text that was typed, and the current directory.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,16 @@ pub enum ResolveError {
         /// The name of each, sorted.
         candidates: Vec<String>,
     },
+    /// The query names a directory that holds runs.
+    #[error("`{}` is no run: the directory holds {}: {}", query.escape_debug(), format_plural(candidates.len() as u64, "run"), join_candidates(candidates))]
+    DirOfRuns {
+        /// As typed.
+        query: String,
+        /// The name of each, sorted.
+        candidates: Vec<String>,
+        /// Their experiment, if all are of one.
+        experiment: Option<String>,
+    },
     /// Several directories have the matched name, with different files.
     #[error(transparent)]
     Duplicate(#[from] DuplicateRuns),
@@ -110,6 +121,12 @@ impl Explain for ResolveError {
                     .hint("list the runs with `capture-hook runs`")
             }
             Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of the name, or experiment/run_id"),
+            Self::DirOfRuns { experiment, .. } => {
+                let latest = experiment.as_ref().map_or(LATEST.into(), |experiment| format!("{LATEST}:{experiment}"));
+                Setup
+                    .code("directory_of_runs")
+                    .hint(format!("name one of them, or the newest: {}", shell_quote(latest)))
+            }
             Self::Duplicate(error) => error.explain(),
         }
     }
@@ -171,10 +188,27 @@ pub fn resolve_run<'a, C: RunCandidate>(
     }
     // A directory without a run, typed as a path: the command tells what is missing in it.
     if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
-        return Ok(ResolvedRun::Dir(dir));
+        return match runs_below(query, &dir, candidates) {
+            Some(error) => Err(error),
+            None => Ok(ResolvedRun::Dir(dir)),
+        };
     }
     let near = find_near(text, names.iter().map(|name| (&*name.typed, &*name.whole)));
     Err(not_found(near.into_iter().map(str::to_owned).collect()))
+}
+
+/// The error for a directory that holds runs.
+fn runs_below<C: RunCandidate>(query: RunQuery<'_>, dir: &Path, candidates: &[C]) -> Option<ResolveError> {
+    let dir = normalize_path(dir);
+    let below: Vec<&C> = candidates.iter().filter(|run| run.dir().is_some_and(|at| at.starts_with(&dir))).collect();
+    let name = |run: &&C| run.key().map(ToString::to_string).or_else(|| run.dir().map(joined_names));
+    let mut names: Vec<String> = below.iter().filter_map(name).collect();
+    names.sort();
+    let mut experiments: Vec<&str> = below.iter().filter_map(|run| Some(run.key()?.experiment())).collect();
+    experiments.sort_unstable();
+    experiments.dedup();
+    let experiment = if let [only] = experiments.as_slice() { Some((*only).to_owned()) } else { None };
+    (!names.is_empty()).then(|| ResolveError::DirOfRuns { query: query.text.into(), candidates: names, experiment })
 }
 
 /// A name of a run that can be typed.
@@ -277,7 +311,6 @@ mod tests {
         for (text, expected) in [
             ("results/demo/r1", "dir results/demo/r1"),
             ("./results/demo/r1/", "dir results/demo/r1"),
-            ("results/demo", "dir results/demo"),
             ("demo/r1", "demo/r1"),
             ("demo/r10", "demo/r10"),
             ("r10", "demo/r10"),
@@ -292,6 +325,17 @@ mod tests {
         ] {
             assert_eq!(resolve(text).unwrap(), expected, "{text}");
         }
+        for (text, names) in
+            [("results/demo", &["demo/r1", "demo/r10"][..]), ("results/nav/", &["nav/r1", "nav/r7", "nav/x-one"])]
+        {
+            let error = resolve(text).unwrap_err();
+            let ResolveError::DirOfRuns { candidates, experiment, .. } = &error else { panic!("{error}") };
+            assert_eq!(candidates, names, "{text}");
+            assert_eq!(experiment.as_deref(), names[0].split('/').next(), "{text}");
+        }
+        let Err(ResolveError::DirOfRuns { experiment: None, .. }) = resolve("./results") else {
+            panic!("one experiment")
+        };
         let Err(ResolveError::Ambiguous { candidates, .. }) = resolve("r1") else { panic!("not ambiguous") };
         assert_eq!(candidates, ["demo/r1", "nav/r1"]);
         for text in ["", "nope", "demo/zzzzzzz", "results/none"] {

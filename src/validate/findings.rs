@@ -1,4 +1,4 @@
-//! Collects findings: the first ten of each code, and the number of all.
+//! Collects findings: the first ten of each code, how many say the same, and the number of all.
 //!
 //! If a file turns out to be corrupt, findings from its first garbled line on are consequences and are dropped, so that
 //! one fault gives one code. Messages are built only for findings that are kept.
@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use super::ValidateOptions;
 use crate::validate::code::{Code, Severity};
-use crate::validate::report::{IgnoredFinding, ValidationFinding};
+use crate::validate::report::{FindingGroup, IgnoredFinding, ValidationFinding};
 
 /// The number of findings that are kept per code.
 const MAX_KEPT: usize = 10;
+/// The number of findings of a code in a file whose messages are compared: a million rows can lack one field.
+const MAX_COMPARED: u64 = 1_000;
 
 /// A file of the run, by its place in the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,17 +43,46 @@ struct FindingKey {
     severity: Option<Severity>,
 }
 
+/// Findings of one key.
 #[derive(Debug, Default)]
-struct FindingGroup {
+struct FindingTray {
     count: u64,
     findings: Vec<ValidationFinding>,
+    /// By message; at most [`MAX_KEPT`].
+    same: Vec<SameFindings>,
+    compared: u64,
+}
+
+/// Findings with one message.
+#[derive(Debug)]
+struct SameFindings {
+    /// The first, with the number of all.
+    first: ValidationFinding,
+    /// Their files, each once; at most [`MAX_KEPT`].
+    files: Vec<String>,
+}
+
+impl FindingTray {
+    /// Adds findings to those that say the same; left out if there are too many other messages.
+    fn add_same(&mut self, new: SameFindings) {
+        if let Some(same) = self.same.iter_mut().find(|same| same.first.message == new.first.message) {
+            same.first.count = same.first.count.saturating_add(new.first.count);
+            for file in new.files {
+                if same.files.len() < MAX_KEPT && !same.files.contains(&file) {
+                    same.files.push(file);
+                }
+            }
+        } else if self.same.len() < MAX_KEPT {
+            self.same.push(new);
+        }
+    }
 }
 
 /// Collects the findings of one run.
 pub(super) struct FindingCollector<'o> {
     options: &'o ValidateOptions,
     files: Vec<CheckedFile>,
-    groups: BTreeMap<FindingKey, FindingGroup>,
+    groups: BTreeMap<FindingKey, FindingTray>,
 }
 
 struct CheckedFile {
@@ -64,6 +95,7 @@ struct CheckedFile {
 #[derive(Default)]
 pub(super) struct CollectedFindings {
     pub findings: Vec<ValidationFinding>,
+    pub groups: Vec<FindingGroup>,
     pub errors: Vec<Code>,
     pub warnings: Vec<Code>,
     /// Findings that settings ignore.
@@ -116,18 +148,23 @@ impl<'o> FindingCollector<'o> {
         let tray = self.groups.entry(key).or_default();
         tray.count = tray.count.saturating_add(count);
         if let Some(severity) = severity
-            // For speed: the message of the eleventh finding is never built.
-            && tray.findings.len() < MAX_KEPT
+            // For speed: the messages of very many findings are never built.
+            && tray.compared < MAX_COMPARED
         {
-            tray.findings.push(ValidationFinding {
+            tray.compared += 1;
+            let finding = ValidationFinding {
                 severity,
                 code,
                 file: line_ref.file.and_then(|id| self.files.get(id.0 as usize)).map(|f| f.name.clone()),
                 line: line_ref.line,
                 episode_id: line_ref.episode.map(str::to_owned),
                 message: message(),
-                count: 0,
-            });
+                count,
+            };
+            if tray.findings.len() < MAX_KEPT {
+                tray.findings.push(finding.clone());
+            }
+            tray.add_same(SameFindings { files: finding.file.clone().into_iter().collect(), first: finding });
         }
     }
 
@@ -160,7 +197,7 @@ impl<'o> FindingCollector<'o> {
     pub fn finish(self) -> CollectedFindings {
         let mut collected = CollectedFindings::default();
         let order = |name: Option<&str>| self.files.iter().position(|f| Some(f.name.as_str()) == name);
-        let mut all: BTreeMap<Code, (Severity, FindingGroup)> = BTreeMap::new();
+        let mut all: BTreeMap<Code, (Severity, FindingTray)> = BTreeMap::new();
         let mut ignored: BTreeMap<Code, u64> = BTreeMap::new();
         for (key, tray) in self.groups {
             let Some(severity) = key.severity else {
@@ -171,15 +208,21 @@ impl<'o> FindingCollector<'o> {
             if let (Severity::Error, Some(file)) = (severity, key.file) {
                 collected.bad_files.push(file);
             }
-            let (_, into) = all.entry(key.code).or_insert((severity, FindingGroup::default()));
+            let (_, into) = all.entry(key.code).or_insert((severity, FindingTray::default()));
             into.count = into.count.saturating_add(tray.count);
             into.findings.extend(tray.findings);
+            // The trays come in the order of files.
+            for finding in tray.same {
+                into.add_same(finding);
+            }
         }
         for (code, (severity, mut tray)) in all {
             match severity {
                 Severity::Error => collected.errors.push(code),
                 Severity::Warning => collected.warnings.push(code),
             }
+            tray.same.sort_by_key(|same| (order(same.first.file.as_deref()), same.first.line));
+            collected.groups.extend(group_findings(code, severity, tray.count, tray.same));
             tray.findings.sort_by_key(|f| (order(f.file.as_deref()), f.line));
             // Groups of one code are joined here, so there can be more than ten again.
             tray.findings.truncate(MAX_KEPT);
@@ -192,8 +235,32 @@ impl<'o> FindingCollector<'o> {
             .collect();
         // Errors before warnings, then in the order of files and lines.
         collected.findings.sort_by_key(|f| (f.severity, order(f.file.as_deref()), f.line, f.code));
+        collected.groups.sort_by_key(|group| group.severity);
         collected
     }
+}
+
+/// A group for each message, and one for the rest of `total`.
+fn group_findings(code: Code, severity: Severity, total: u64, same: Vec<SameFindings>) -> Vec<FindingGroup> {
+    let rest = total.saturating_sub(same.iter().map(|same| same.first.count).sum());
+    let mut groups: Vec<FindingGroup> = same
+        .into_iter()
+        .map(|SameFindings { first, files }| FindingGroup {
+            severity,
+            code,
+            message: Some(first.message),
+            count: first.count,
+            at_least: rest > 0,
+            files,
+            line: first.line,
+            episode_id: first.episode_id,
+        })
+        .collect();
+    if rest > 0 {
+        let (message, files, line, episode_id) = (None, Vec::new(), None, None);
+        groups.push(FindingGroup { severity, code, message, count: rest, at_least: false, files, line, episode_id });
+    }
+    groups
 }
 
 /// Whether a finding on a line can be the first sign of corrupt bytes.

@@ -39,7 +39,7 @@ mod steps;
 mod totals;
 
 pub use code::{Code, Severity};
-pub use report::{IgnoredFinding, StreamReport, ValidationFinding, ValidationReport};
+pub use report::{FindingGroup, IgnoredFinding, StreamReport, ValidationFinding, ValidationReport};
 pub use single::{BrokenRule, RowChecker};
 
 /// The options of a scan: which findings count, which files belong to the run.

@@ -50,19 +50,9 @@ fn goes_along(engine: &str) {
     let output = env.hook(["validate", SECOND]).ok();
     assert_snapshot!(env.screen(&output), @"
     ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 4 warnings
-      warning unrecognized_file (4 times)
-        field.zarr/
-          no recorder writes such a file: it does not go into the dataset unless
-          `ingest.include` names it
-        frames/
-          no recorder writes such a file: it does not go into the dataset unless
-          `ingest.include` names it
-        notes
-          no recorder writes such a file: it does not go into the dataset unless
-          `ingest.include` names it
-        video.mp4
-          no recorder writes such a file: it does not go into the dataset unless
-          `ingest.include` names it
+      warning unrecognized_file: no recorder writes such a file: it does not go into
+        the dataset unless `ingest.include` names it: field.zarr/, frames/,
+        notes, video.mp4
     --- stderr
     hint: to include them: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'`
     ");
@@ -176,17 +166,10 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
     let output = env.hook(["validate", SECOND]).ok();
     assert_snapshot!(env.screen(&output), @"
     ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 5 warnings
-      warning unrecognized_file (5 times)
-        .dvcignore  no recorder writes such a file, and a dataset cannot hold one
-        frames/.git  no recorder writes such a file, and a dataset cannot hold one
-        frames/up
-          `ingest.include` names it, but it is not a regular file: it does not go
-          into the dataset
-        pipe
-          `ingest.include` names it, but it is not a regular file: it does not go
-          into the dataset
-        steps.parquet/
-          no recorder writes such a file, and a dataset cannot hold one
+      warning unrecognized_file: no recorder writes such a file, and a dataset
+        cannot hold one: .dvcignore, frames/.git, steps.parquet/
+      warning unrecognized_file: `ingest.include` names it, but it is not a regular
+        file: it does not go into the dataset: frames/up, pipe
     ");
     env.git(["add", "-A"]).ok();
     env.select(SECOND);

@@ -242,7 +242,7 @@ fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes(
     let refused = env.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
     assert_snapshot!(env.screen(&refused), @"
     error: results/nav/run-20261124-021550 is not valid, so it is not ingested
-        steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
+        step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     hint: see all findings with `capture-hook validate results/nav/run-20261124-021550`
     ");
     assert_eq!(refused.stdout, "");
@@ -258,7 +258,7 @@ fn an_unsafe_name_never_leaves_the_dataset() {
     let refused = env.hook(["ingest", "--run-dir", "results/x/y"]).fails(1);
     assert_snapshot!(env.screen(&refused), @"
     error: results/x/y is not valid, so it is not ingested
-        run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
+        unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator, in run.json
     hint: see all findings with `capture-hook validate results/x/y`
     ");
     assert!(!env.repo("data/captures").exists() || tree(&env.repo("data/captures")).is_empty());
@@ -372,7 +372,7 @@ fn one_bad_run_among_several_is_told_and_the_others_go_in() {
     data/captures/demo/run-20260105-041
     --- stderr
     error: results/nav/run-20261124-021550 is not valid, so it is not ingested
-        steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
+        step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     hint: see all findings with `capture-hook validate results/nav/run-20261124-021550`
     ");
 }

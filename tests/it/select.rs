@@ -36,7 +36,7 @@ fn an_invalid_run_is_refused_unless_forced() {
     let output = env.hook(["select", &key]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     warning: results/nav/run-20261124-021550 is not a valid run
-      steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
+      error step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     hint: see the whole report with `capture-hook validate nav/run-20261124-021550`, or select the run anyway with `--force`; nothing was changed
     ");
     assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), before);
@@ -52,7 +52,7 @@ fn an_invalid_run_is_refused_unless_forced() {
     }
     --- stderr
     warning: results/nav/run-20261124-021550 is not a valid run
-      steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
+      error step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     warning: results/nav/run-20261124-021550 is invalid, but selected; a commit will refuse it
     "#);
     assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));

@@ -91,7 +91,7 @@ fn the_command_reports_for_people_and_for_scripts() {
     let bad = here(&["validate"]).fails(1);
     assert_eq!(
         bad.stdout,
-        "✗ results/nav/gap is invalid: 150 steps, 4 episodes, 1 error\n  error step_sequence\n    steps.jsonl.gz:7 ep-000002  step 7 follows step 5\n"
+        "✗ results/nav/gap is invalid: 150 steps, 4 episodes, 1 error\n  error step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)\n"
     );
     let json: Value = serde_json::from_str(&here(&["--json", "validate", "gap"]).fails(1).stdout).unwrap();
     assert_eq!(

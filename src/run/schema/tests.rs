@@ -53,7 +53,7 @@ fn error_of(from: &str, to: &str) -> String {
 #[test]
 fn every_mistake_is_named() {
     for (from, to, why) in [
-        ("\"format\": 1", "\"format\": 2", "`format` is 2; 1 can be read"),
+        ("\"format\": 1", "\"format\": 2", "`format` is 2; a newer capture-hook can read it"),
         ("\"format\": 1, ", "", "`format` is missing"),
         ("\"steps\"", "\"stepz\"", "unknown key `stepz`; did you mean `steps`?"),
         ("\"lines\"", "\"line\"", "`plot` has an unknown key `line`; did you mean `lines`?"),

@@ -169,6 +169,7 @@ pub(super) fn scan_run_dir(
         warnings: collected.warnings,
         ignored: collected.ignored,
         findings: collected.findings,
+        groups: collected.groups,
     };
     let schema = is_readable.then_some(schema);
     let seeds = outcome.seeds;
