@@ -189,7 +189,7 @@ pub fn plan_erasure(
         runs.iter().map(|run| RunCopies::find(project, history, run)).collect::<Result<_, _>>()?;
     let uses = DataUses::find(project, reporter)?;
     uses.complete(&mut found, reporter)?;
-    for copies in found.iter().filter(|copies| copies.variants.is_empty()) {
+    if let Some(copies) = found.iter().find(|copies| copies.variants.is_empty()) {
         let run = copies.run.clone();
         return Err(match copies.unknown.first() {
             Some(version) => EraseError::NoFileList { run, version: *version },
