@@ -203,7 +203,12 @@ impl History {
             held.keys().filter(|key| !self.branches[&self.current].contains(*key)).cloned().collect();
         let (gone, erased): (Vec<String>, Vec<String>) =
             gone.into_iter().partition(|key| !self.erased.contains_key(key));
-        if let Some(key) = erased.first() {
+        // A version of a run that another run has, too, is not erased: it can be restored.
+        let is_gone = |key: &&String| {
+            let objects = &self.erased[*key];
+            held[*key].iter().all(|files| objects.iter().any(|md5| files.contains(md5)))
+        };
+        if let Some(key) = erased.iter().find(is_gone) {
             let refused = self.env.hook(["restore", key]);
             let is_refused = refused.code == 1 && refused.stderr.contains("was erased on purpose");
             assert!(is_refused, "{}\n{}", refused.both(), self.story());
