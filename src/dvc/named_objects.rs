@@ -25,6 +25,8 @@ pub enum ListUse {
 pub struct NamedObjects {
     /// The names of files, and of lists without their `.dir`.
     pub files: BTreeSet<DvcHash>,
+    /// Those that outputs name: DVC stored them for this file. None of a file that cannot be parsed.
+    pub stored: BTreeSet<DvcHash>,
     /// The lists of directories.
     pub lists: BTreeMap<DataVersion, ListUse>,
     /// Whether the file could be parsed.
@@ -70,7 +72,20 @@ impl NamedObjects {
         let uncached = matches!(out.get("cache").and_then(YamlNode::to_value), Some(ParamsValue::Bool(false)));
         let path = out.get("path").and_then(YamlNode::text).unwrap_or_default().to_owned();
         let list_use = if has_files || uncached { ListUse::Mentioned } else { ListUse::Output(path) };
-        self.add_node(out, &list_use);
+        let mut named = Self::default();
+        named.add_node(out, &list_use);
+        if !uncached {
+            self.stored.extend(&named.files);
+        }
+        self.files.extend(named.files);
+        for (list, list_use) in named.lists {
+            self.add_list(list, &list_use);
+        }
+    }
+
+    fn add_list(&mut self, list: DataVersion, list_use: &ListUse) {
+        let known = self.lists.entry(list).or_insert(ListUse::Mentioned);
+        *known = known.clone().max(list_use.clone());
     }
 
     fn add_words(&mut self, text: &[u8], list_use: &ListUse) {
@@ -84,8 +99,7 @@ impl NamedObjects {
                 self.files.insert(hash);
                 let suffix = after.strip_prefix(b".dir").filter(|end| !end.first().is_some_and(is_word));
                 if suffix.is_some() {
-                    let known = self.lists.entry(DataVersion::new(hash)).or_insert(ListUse::Mentioned);
-                    *known = known.clone().max(list_use.clone());
+                    self.add_list(DataVersion::new(hash), list_use);
                 }
             }
             rest = after;
@@ -147,6 +161,20 @@ mod tests {
         assert_eq!(uses(&text.replace("  files:", "  cache: false\n  x:")), uses(&text));
         assert_eq!(uses(&format!("[ {A}.dir")), [(format!("{A}.dir"), output(""))]);
         assert_eq!(uses(&format!("{A}.directory")), []);
+    }
+
+    #[test]
+    fn only_what_outputs_name_was_stored() {
+        let text = format!(
+            "stages:\n  s:\n    deps:\n    - {{path: d, md5: {A}}}\n    outs:\n    - {{path: o, md5: {B}.dir}}\n"
+        );
+        let named = NamedObjects::read(text.as_bytes());
+        assert_eq!(named.files, [A, B].map(|hash| hash.parse().unwrap()).into());
+        assert_eq!(named.stored, [B.parse().unwrap()].into());
+        let uncached = text.replace("{path: o,", "{path: o, cache: false,");
+        for text in [uncached, text.replace("stages:", "<<<<<<<")] {
+            assert!(NamedObjects::read(text.as_bytes()).stored.is_empty(), "{text}");
+        }
     }
 
     #[test]

@@ -193,6 +193,13 @@ fn a_cache_that_others_can_use_is_theirs_too() {
     let theirs = "files/md5/ab/cdefabcdefabcdefabcdefabcdefab";
     fs::create_dir_all(cache.join(theirs).parent().unwrap()).unwrap();
     fs::write(cache.join(theirs), "theirs").unwrap();
+    // What a stage of ours only depended on is theirs, too.
+    let text = "schema: '2.0'\nstages:\n  s:\n    cmd: x\n    deps:\n    - path: in\n      md5: abcdefabcdefabcdefabcdefabcdefab\n";
+    fs::create_dir(env.repo("sub")).unwrap();
+    fs::write(env.repo("sub/dvc.lock"), text).unwrap();
+    env.git(["add", "sub"]).ok();
+    env.git(["commit", "-q", "-m", "a stage"]).ok();
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     let sister = TestEnv::two_versions("copy");
     let sister_dir = sister.repo("");
     env.git(["config", "capture-hook.sister", sister_dir.to_str().unwrap()]).ok();

@@ -126,8 +126,8 @@ fn read_unreached(repo: &Repo, reached: &BTreeSet<Oid>) -> Result<HashMap<DvcHas
     }
     let mut named: HashMap<DvcHash, BTreeSet<(Oid, String)>> = HashMap::new();
     repo.read_blobs(&places.keys().cloned().collect(), limits::LOCKFILE, |id, bytes| {
-        // What cannot be read explains nothing.
-        for hash in bytes.map(NamedObjects::read).unwrap_or_default().files {
+        // What cannot be read explains nothing; what a stage only depended on may be another project's.
+        for hash in bytes.map(NamedObjects::read).unwrap_or_default().stored {
             named.entry(hash).or_default().extend(places.get(id).into_iter().flatten().cloned());
         }
     })?;
