@@ -97,7 +97,7 @@ fn a_run_of_a_newer_format_is_not_ingested() {
         fs::write(&path, text.replace(from, to)).unwrap();
         env.select(case);
         refused(&env, 1, &[&["validate", case], &["select", case], &["publish", case, "--no-push"]]);
-        let found = env.hook(["validate", case]);
+        let found = env.hook(["--json", "validate", case]);
         assert!(found.both().contains("a newer capture-hook can read it"), "{}", found.both());
     }
 }
