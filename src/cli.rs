@@ -181,7 +181,7 @@ pub fn main() -> ExitCode {
 }
 
 fn parse_command_line() -> Result<Cli, clap::Error> {
-    let mut command = help::arrange(Cli::command(), help::help_width());
+    let mut command = help::arrange(Cli::command(), help::help_width(&Env::snapshot()));
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }

@@ -1,6 +1,5 @@
 //! `capture-hook man`: manual pages.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use roff::{Roff, bold, roman};
@@ -9,7 +8,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::output::help::{HelpPart, add_sentences, arrange, help_width, parse_parts};
 use crate::support::fs::{create_dir_all, write_atomic};
-use crate::support::interactive::show_manual_page;
+use crate::support::interactive::{PageOutcome, show_manual_page};
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
@@ -49,13 +48,15 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         })?,
     };
     let page = render_page(command.clone())?;
-    if !std::io::stdout().is_terminal() {
-        app.ui.print_bytes(&page);
-    } else if !show_manual_page(&page, &app.env) {
-        // The source of a page is not for eyes.
-        app.ui.warn("cannot show the page: `man` is missing or failed; this is what `--help` prints");
-        let page = arrange(command, help_width()).render_long_help().to_string();
-        app.ui.print_bytes(page.as_bytes());
+    match show_manual_page(&page, &app.env) {
+        PageOutcome::Shown => {}
+        PageOutcome::NoTerminal => app.ui.print_bytes(&page),
+        PageOutcome::NotShown => {
+            // The source of a page is not for eyes.
+            app.ui.warn("cannot show the page: `man` is missing or failed; this is what `--help` prints");
+            let page = arrange(command, help_width(&app.env)).render_long_help().to_string();
+            app.ui.print_bytes(page.as_bytes());
+        }
     }
     Ok(CommandOutcome::Done)
 }

@@ -76,11 +76,8 @@ fn find_unlisted(dir: OwnedFd, path: &Path, prefix: &str, entries: &[FileEntry])
         file.truncate(prefix.len());
         file.push_str(name);
         match found.file_type() {
-            FileType::RegularFile | FileType::Symlink => {
-                if !is_listed(&file) {
-                    unlisted.push(file.clone());
-                }
-            }
+            FileType::RegularFile | FileType::Symlink if is_listed(&file) => {}
+            FileType::RegularFile | FileType::Symlink => unlisted.push(file.clone()),
             // Directories, and what this file system does not say the kind of.
             FileType::Directory | FileType::Unknown => dirs.push(name.to_owned()),
             _ => {}
@@ -89,12 +86,11 @@ fn find_unlisted(dir: OwnedFd, path: &Path, prefix: &str, entries: &[FileEntry])
     for name in dirs {
         let (inner, file) = (path.join(&name), format!("{prefix}{name}"));
         match std::fs::symlink_metadata(&inner) {
+            Ok(meta) if meta.is_dir() && matches!(name.as_str(), ".git" | ".dvc") => {}
             Ok(meta) if meta.is_dir() => {
-                if !matches!(name.as_str(), ".git" | ".dvc") {
-                    let mut files = Vec::new();
-                    walk_files(&inner, &file, &mut files);
-                    unlisted.extend(files.into_iter().filter(|file| !is_listed(file)));
-                }
+                let mut files = Vec::new();
+                walk_files(&inner, &file, &mut files);
+                unlisted.extend(files.into_iter().filter(|file| !is_listed(file)));
             }
             Ok(meta) if (meta.is_file() || meta.is_symlink()) && !is_listed(&file) => unlisted.push(file),
             _ => {}

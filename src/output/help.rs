@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use clap::Command;
 
+use crate::support::env::Env;
+
 /// The commands as the first page shows them. Each that is not hidden is in one group (a test of `cli` holds this).
 pub const GROUPS: [(&str, &[&str]); 6] = [
     ("Set up", &["init", "install", "uninstall", "config", "schema", "doctor", "demo"]),
@@ -32,8 +34,8 @@ const INDENT: usize = 6;
 
 /// How wide help is: as the terminal, and no wider than can be read.
 #[must_use]
-pub fn help_width() -> usize {
-    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+pub fn help_width(env: &Env) -> usize {
+    let columns = || env.get_str("COLUMNS")?.parse().ok();
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).or_else(columns);
     width.unwrap_or(MOST_COLUMNS).clamp(40, MOST_COLUMNS)
 }

@@ -45,7 +45,7 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
         let mut lines = group_lines(group).into_iter();
         out.push_str("  ")
             .push_styled(style, word)
-            .push_str(&format!(" {}", lines.next().unwrap_or_default()))
+            .push_str(format!(" {}", lines.next().unwrap_or_default()))
             .end_line();
         for line in lines {
             out.push_str(&line).end_line();

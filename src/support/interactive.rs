@@ -40,20 +40,36 @@ pub fn show_in_pager(pager: &str, text: &str, env: &Env) -> bool {
     true
 }
 
-/// Shows a manual page with the system's `man`. Returns whether it was shown; if not (standard output is no terminal, there is
-/// no such program, it fails), the caller prints something else.
+/// What became of a manual page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageOutcome {
+    /// The system's `man` showed it.
+    Shown,
+    /// Standard output is no terminal: whoever reads it gets the page's source.
+    NoTerminal,
+    /// There is no such program, or it failed.
+    NotShown,
+}
+
+/// Shows a manual page with the system's `man`, on a terminal.
 #[must_use]
-pub fn show_manual_page(page: &[u8], env: &Env) -> bool {
-    let Some(man) = env.find_program("man").filter(|_| std::io::stdout().is_terminal()) else { return false };
+pub fn show_manual_page(page: &[u8], env: &Env) -> PageOutcome {
+    if !std::io::stdout().is_terminal() {
+        return PageOutcome::NoTerminal;
+    }
+    let Some(man) = env.find_program("man") else { return PageOutcome::NotShown };
     let written = || -> std::io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new().suffix(".1").tempfile()?;
         file.write_all(page)?;
         file.flush()?;
         Ok(file)
     };
-    let Ok(file) = written() else { return false };
+    let Ok(file) = written() else { return PageOutcome::NotShown };
     // A name with a slash is a file for every `man`.
-    Command::new(man).arg(file.path()).env_clear().envs(env.iter()).status().is_ok_and(|status| status.success())
+    match Command::new(man).arg(file.path()).env_clear().envs(env.iter()).status() {
+        Ok(status) if status.success() => PageOutcome::Shown,
+        _ => PageOutcome::NotShown,
+    }
 }
 
 /// Returns the pager in git's order: `GIT_PAGER`, git's setting `core_pager`, `PAGER`, else `less`.

@@ -53,9 +53,11 @@ struct FindingTray {
     compared: u64,
 }
 
-/// Findings with one message.
+/// Findings with one message, but for the numbers and texts in it.
 #[derive(Debug)]
 struct SameFindings {
+    /// What they have in common: [`common_words`].
+    words: String,
     /// The first, with the number of all.
     first: ValidationFinding,
     /// Their files, each once; at most [`MAX_KEPT`].
@@ -65,7 +67,7 @@ struct SameFindings {
 impl FindingTray {
     /// Adds findings to those that say the same; left out if there are too many other messages.
     fn add_same(&mut self, new: SameFindings) {
-        if let Some(same) = self.same.iter_mut().find(|same| same.first.message == new.first.message) {
+        if let Some(same) = self.same.iter_mut().find(|same| same.words == new.words) {
             same.first.count = same.first.count.saturating_add(new.first.count);
             for file in new.files {
                 if same.files.len() < MAX_KEPT && !same.files.contains(&file) {
@@ -164,7 +166,8 @@ impl<'o> FindingCollector<'o> {
             if tray.findings.len() < MAX_KEPT {
                 tray.findings.push(finding.clone());
             }
-            tray.add_same(SameFindings { files: finding.file.clone().into_iter().collect(), first: finding });
+            let words = common_words(&finding.message);
+            tray.add_same(SameFindings { words, files: finding.file.clone().into_iter().collect(), first: finding });
         }
     }
 
@@ -245,7 +248,7 @@ fn group_findings(code: Code, severity: Severity, total: u64, same: Vec<SameFind
     let rest = total.saturating_sub(same.iter().map(|same| same.first.count).sum());
     let mut groups: Vec<FindingGroup> = same
         .into_iter()
-        .map(|SameFindings { first, files }| FindingGroup {
+        .map(|SameFindings { first, files, .. }| FindingGroup {
             severity,
             code,
             message: Some(first.message),
@@ -263,6 +266,21 @@ fn group_findings(code: Code, severity: Severity, total: u64, same: Vec<SameFind
     groups
 }
 
+/// A message without the numbers and the quoted texts in it, which are of one row. The names of fields, in backticks, stay.
+fn common_words(message: &str) -> String {
+    let mut words = String::with_capacity(message.len());
+    for (at, part) in message.split('`').enumerate() {
+        if at % 2 == 1 {
+            words.extend(["`", part, "`"]);
+            continue;
+        }
+        let outside = part.split('"').step_by(2).flat_map(|text| text.split(' '));
+        let is_number = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
+        words.extend(outside.map(|word| if is_number(&word) { "0 " } else { word }));
+    }
+    words
+}
+
 /// Whether a finding on a line can be the first sign of corrupt bytes.
 fn garbles_rows(code: Code) -> bool {
     matches!(
@@ -275,4 +293,27 @@ fn garbles_rows(code: Code) -> bool {
             | Code::RunIdMismatch
             | Code::StepSequence
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_differ_in_numbers_and_texts_alone_are_one() {
+        for (a, b) in [
+            ("`speed` is -0.2, below 0", "`speed` is -1e-16, below 0"),
+            ("`x` is a text \"a b\" instead of a number", "`x` is a text \"\" instead of a number"),
+            ("breaks off after 20 steps, without", "breaks off after 7 steps, without"),
+        ] {
+            assert_eq!(common_words(a), common_words(b));
+        }
+        for (a, b) in [
+            ("`x[0]` is missing", "`x[1]` is missing"),
+            ("`x` is -1, below 0", "`x` is 1, above 0"),
+            ("`a` and `b`", "`a` or `b`"),
+        ] {
+            assert_ne!(common_words(a), common_words(b));
+        }
+    }
 }
