@@ -66,7 +66,14 @@ pub fn find_missing_remote_dir(project: &Project) -> Result<Option<AbsentRemote>
 /// The default remote, if it is a directory that held data and does not exist, or is empty. One that is new does not
 /// count.
 pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
-    let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
+    match project.dvc_settings()?.default_remote() {
+        Some(remote) => find_absent(project, remote),
+        None => Ok(None),
+    }
+}
+
+/// The same of any remote.
+pub(super) fn find_absent(project: &Project, remote: &DvcRemote) -> Result<Option<AbsentRemote>, ProjectError> {
     let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
     let id = format!("{} ", remote_id(remote));
     if read_uploaded_lines(project).iter().any(|line| line.starts_with(&id)) {

@@ -225,6 +225,24 @@ fn a_cache_that_others_can_use_is_theirs_too() {
 }
 
 #[test]
+fn a_remote_that_was_never_used_has_nothing_to_remove() {
+    let env = TestEnv::committed();
+    let remote = env.path("dvc-remote");
+    let _ = fs::remove_dir_all(&remote);
+    let refused = env.hook(["gc", "--remote"]).fails(3);
+    assert!(refused.stderr.contains("does not exist"), "{}", refused.both());
+    fs::create_dir(&remote).unwrap();
+    assert_eq!(runs(&plan(&env, &["--remote", "--keep", "0"])), [""; 0]);
+    // One that was emptied, or is not mounted, is another matter.
+    env.hook(["push"]).ok();
+    assert!(!objects(&remote).is_empty());
+    fs::remove_dir_all(&remote).unwrap();
+    fs::create_dir(&remote).unwrap();
+    let refused = env.hook(["gc", "--remote"]).fails(3);
+    assert!(refused.stderr.contains("is empty, but data was pushed to it before"), "{}", refused.both());
+}
+
+#[test]
 fn a_remote_keeps_what_others_pushed() {
     let env = TestEnv::two_versions("copy");
     env.git(["push", "-q", "origin", "main"]).ok();

@@ -31,6 +31,7 @@ use crate::project::{Project, ProjectError, Reporter};
 use crate::support::fs;
 use crate::sync::gc::journal::Journal;
 use crate::sync::gc::sisters::{Sisters, refuse_unfetched};
+use crate::sync::sent;
 
 /// How long another DVC in the project is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -283,7 +284,10 @@ fn open_remote<'p>(project: &'p Project, remote: &GcRemote) -> Result<(ObjectSto
     if let Some(why) = settings.unsupported.iter().find(|why| why.starts_with(&format!("remote `{name}` "))) {
         return Err(GcError::UnsupportedRemote { why: why.clone() });
     }
-    if let Some(absent) = AbsentRemote::without_data(found) {
+    // A directory that is empty because nothing was sent to it yet has nothing to remove.
+    let is_missing = |absent: &AbsentRemote| !absent.emptied;
+    let absent = AbsentRemote::without_data(found).filter(is_missing);
+    if let Some(absent) = sent::find_absent(project, found)?.or(absent) {
         return Err(GcError::RemoteAbsent(absent));
     }
     let store = match &found.dir {
