@@ -19,6 +19,7 @@ use crate::output::StyledText;
 use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
 use crate::output::table::{ColumnStyle, TextTable, shorten_text, styled_cell};
 use crate::project::Project;
+use crate::project::dir::ProjectDir;
 use crate::support::visible::escape_control;
 
 /// Arguments of `diff`.
@@ -93,7 +94,7 @@ fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) ->
         Some(_) => query.to_owned(),
         None => target.key.to_string(),
     };
-    Ok((name, summary::summarize_run(project, &location, SummaryDepth::Metrics, &bar)?))
+    Ok((name, summary::summarize_run(&ProjectDir::of_project(project)?, &location, SummaryDepth::Metrics, &bar)?))
 }
 
 /// A run's configuration, empty if it is not known.

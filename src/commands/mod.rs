@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod init;
 pub mod install;
 pub mod log;
+mod lone_run;
 pub mod man;
 pub mod manifest;
 pub mod merge_driver;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::complete;
+use super::lone_run::RunSource;
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{PlotData, PlumeGrid, RunMetrics};
 use crate::error::{Error, ExitKind};
@@ -11,6 +12,7 @@ use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::PlotJson;
 use crate::output::plot::RunPlot;
 use crate::output::{human, plot};
+use crate::project::dir::ProjectDir;
 use crate::support::fs::write_atomic;
 use crate::support::process::shell_quote;
 use crate::support::text::format_plural;
@@ -37,19 +39,28 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
-    let project = app.open_project()?;
-    let catalog = catalog::load_catalog(&project)?;
-    let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;
-    let default = PathBuf::from(format!("{}-{}.svg", target.key.experiment(), target.key.run_id()));
-    let output = args.output.clone().unwrap_or(default);
+    let source = RunSource::find(app, args.run.as_deref())?;
+    // The run's name, and how to read it.
+    let (title, read): (String, Box<dyn Fn() -> Result<RunSummary, Error>>) = match &source {
+        RunSource::Project(project) => {
+            let catalog = catalog::load_catalog(project)?;
+            let target = catalog::resolve_or_default(project, &catalog, &app.cwd, args.run.as_deref())?;
+            let name = target.key.to_string();
+            let read = move || {
+                let location = catalog::locate_run(project, &catalog, &target)?;
+                let bar = app.ui.progress("reading the run", None);
+                let project_dir = ProjectDir::of_project(project)?;
+                Ok(summary::summarize_run(&project_dir, &location, SummaryDepth::PlotData, &bar)?)
+            };
+            (name, Box::new(read))
+        }
+        RunSource::Lone(run) => (run.name.clone(), Box::new(|| run.summarize(app, SummaryDepth::PlotData))),
+    };
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.svg", title.replace('/', "-"))));
     // Before the run is read: a wrong file name fails at once.
     let format = picture_format(&output)?;
-    let location = catalog::locate_run(&project, &catalog, &target)?;
-    let bar = app.ui.progress("reading the run", None);
-    let summary = summary::summarize_run(&project, &location, SummaryDepth::PlotData, &bar)?;
-    drop(bar);
-    let plot_data = summary.plot_data.as_ref().ok_or_else(|| unreadable_run(&target.key.to_string()))?;
-    let title = target.key.to_string();
+    let summary = read()?;
+    let plot_data = summary.plot_data.as_ref().ok_or_else(|| unreadable_run(&title))?;
     let subtitle = plot_subtitle(&summary, plot_data);
     // Without a readable `run.json`, no size, source or goal of the grid is known.
     let grid = summary.meta.as_ref().map(|meta| PlumeGrid::from_env_config(&meta.env_config)).unwrap_or_default();

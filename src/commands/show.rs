@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
+use super::lone_run::{LoneRun, RunSource};
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{DeclaredMetric, LineCurve, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
@@ -18,6 +19,7 @@ use crate::output::json::{
 };
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
+use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError};
 use crate::support::text::{format_bytes, format_count, format_plural};
 use crate::support::visible::escape_control;
@@ -31,7 +33,7 @@ Examples:
   capture-hook show latest                  the run that started last
   capture-hook show nav/r1
   capture-hook show capture/nav/r1@v2       a tag: the data as that commit has it
-  capture-hook show results/nav/r1          a directory
+  capture-hook show results/nav/r1          a directory; outside of a project too
   capture-hook show latest:nav --json | jq .figures")]
 pub struct Args {
     /// The run or its tag [default: the selected run, else the newest].
@@ -41,7 +43,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
-    let project = app.open_project()?;
+    let project = match RunSource::find(app, args.run.as_deref())? {
+        RunSource::Project(project) => project,
+        RunSource::Lone(run) => return show_lone_run(app, &run),
+    };
     let catalog = catalog::load_catalog(&project)?;
     let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;
     let erased = catalog::find_erased_run(&project, &catalog, &target)?;
@@ -51,10 +56,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         (location, _) => location?,
     };
     let erased = erased.map(|(found, _)| found);
-    // JSON has no curves, and so the rows need not be read for them.
-    let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };
     let bar = app.ui.progress("reading the run", None);
-    let summary = summary::summarize_run(&project, &location, depth, &bar)?;
+    let summary = summary::summarize_run(&ProjectDir::of_project(&project)?, &location, depth(app), &bar)?;
     drop(bar);
     let mut shown = show_json(&project, &catalog, &target, &location, &summary);
     if let Some(found) = erased {
@@ -72,6 +75,31 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
+/// How much is read. JSON has no curves, and so the rows need not be read for them.
+fn depth(app: &App) -> SummaryDepth {
+    if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData }
+}
+
+/// Shows a run's directory without a project around it.
+fn show_lone_run(app: &App, run: &LoneRun) -> Result<CommandOutcome, Error> {
+    let summary = run.summarize(app, depth(app))?;
+    let (experiment, run_id) = run.name.split_once('/').unwrap_or(("", &run.name));
+    let shown = ShowJson {
+        run: run.name.clone(),
+        experiment: experiment.into(),
+        run_id: run_id.into(),
+        source: "directory",
+        path: Some(run.dir().to_string_lossy().into_owned()),
+        ..summary_json(&summary)
+    };
+    if app.ui.json() {
+        app.ui.print_json(&shown);
+    } else {
+        app.ui.page_text(&render_text(&shown, &summary), &app.env, None);
+    }
+    Ok(CommandOutcome::Done)
+}
+
 fn show_json(
     project: &Project,
     catalog: &Catalog,
@@ -79,8 +107,6 @@ fn show_json(
     location: &RunLocation,
     summary: &RunSummary,
 ) -> ShowJson {
-    let meta = summary.meta.as_ref();
-    let strict = |key: &str| meta.and_then(|m| m.raw.get(key)).filter(|v| !v.is_null()).map(JsonValue::to_strict);
     let change = match &target.commit {
         Some(commit) => catalog.history.dataset_commits.iter().find(|change| change.commit.id == *commit),
         None => catalog.history.latest_commit(&target.key),
@@ -92,6 +118,25 @@ fn show_json(
         source: location.label(),
         // A directory outside of the project keeps its absolute path.
         path: location.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
+        history: change.map(|change| history_json(catalog, target, change)),
+        removed: catalog.history.removal_of(&target.key).map(removed_json),
+        ..summary_json(summary)
+    }
+}
+
+/// What a run's files say of it.
+fn summary_json(summary: &RunSummary) -> ShowJson {
+    let meta = summary.meta.as_ref();
+    let strict = |key: &str| meta.and_then(|m| m.raw.get(key)).filter(|v| !v.is_null()).map(JsonValue::to_strict);
+    ShowJson {
+        run: String::new(),
+        experiment: String::new(),
+        run_id: String::new(),
+        source: "",
+        path: None,
+        history: None,
+        removed: None,
+        erased: None,
         start_time: meta.map(|m| m.start_time.clone()),
         schema_version: meta.map(|m| m.schema_version.clone()),
         columns: summary.schema.as_ref().filter(|schema| !schema.is_plume()).map(|schema| ShowColumnsJson {
@@ -106,9 +151,6 @@ fn show_json(
         config_hash: summary.config_hash.clone(),
         env_config: meta.map(|m| m.env_config.to_strict()),
         system: strict("system"),
-        history: change.map(|change| history_json(catalog, target, change)),
-        removed: catalog.history.removal_of(&target.key).map(removed_json),
-        erased: None,
         validation: summary.verdict.as_ref().map(|verdict| ShowValidationJson {
             ok: verdict.ok,
             errors: verdict.errors.clone(),
@@ -187,7 +229,8 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
         line("tags", history.tags.join(", ").into());
         line("data version", history.data_version.as_str().into());
     } else {
-        line("commit", dim_text("none yet"));
+        let why = if show.source == "directory" { "not known: there is no project around it" } else { "none yet" };
+        line("commit", dim_text(why));
     }
     line("configuration", show.config_hash.as_ref().map(|hash| short_hash(hash)).unwrap_or_default().into());
     for (key, value) in config_lines(summary) {

@@ -106,7 +106,7 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
     let history = history::load_history(project)?;
     let out_dir = find_dataset_dir(project)?;
     let mut runs: BTreeMap<RunKey, RunSources> = BTreeMap::new();
-    let workspace = ProjectDir { root: project.root.clone(), config: project.read_config()? };
+    let workspace = ProjectDir::of_project(project)?;
     let notes = Notes::load(&project.state_dir(), RECORDED_RUNS);
     let mut recorded = workspace.discover_noted_runs(&notes)?;
     notes.save();

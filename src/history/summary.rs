@@ -7,7 +7,8 @@ use crate::columnar::{MetricsSink, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
 use crate::dataset::verify::walk_files;
 use crate::formats::json::JsonValue;
-use crate::project::{self, Project, ProjectError};
+use crate::project::ProjectError;
+use crate::project::dir::ProjectDir;
 use crate::run::include::IncludePatterns;
 use crate::run::layout::{RunLayout, RunStream, parse_shard_name};
 use crate::run::meta::RunMeta;
@@ -65,13 +66,13 @@ pub enum SummaryDepth {
 
 /// A run's facts. From parquet if the dataset has it; a recorded run is scanned and validated.
 pub fn summarize_run(
-    project: &Project,
+    project_dir: &ProjectDir,
     location: &RunLocation,
     depth: SummaryDepth,
     progress: &dyn Progress,
 ) -> Result<RunSummary, ProjectError> {
     let mut summary =
-        RunSummary { files: list_files(location, &project.read_config()?.ingest.include), ..RunSummary::default() };
+        RunSummary { files: list_files(location, &project_dir.config.ingest.include), ..RunSummary::default() };
     // A `run.json` that cannot be parsed leaves its facts absent; the rest is shown.
     summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
     summary.schema = location.read_schema();
@@ -89,7 +90,7 @@ pub fn summarize_run(
         return Ok(summary);
     }
     if let RunLocation::Recorded(dir) = location {
-        return scan_recording(project, summary, dir, depth, progress);
+        return scan_recording(project_dir, summary, dir, depth, progress);
     }
     summary.verdict = read_verdict(manifest.as_ref(), index.as_ref());
     summary.metrics = location.read_metrics().transpose()?;
@@ -100,13 +101,13 @@ pub fn summarize_run(
 }
 
 fn scan_recording(
-    project: &Project,
+    project_dir: &ProjectDir,
     mut summary: RunSummary,
     dir: &std::path::Path,
     depth: SummaryDepth,
     progress: &dyn Progress,
 ) -> Result<RunSummary, ProjectError> {
-    let options = project::read_validation_options(project)?;
+    let options = project_dir.validate_options()?;
     let mut sink = if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
     let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
     summary.verdict = Some(verdict_of_report(&scan.report));

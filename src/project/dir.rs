@@ -17,7 +17,7 @@ use crate::dvc::stage::{PARAMS_FILE, Stage};
 use crate::formats;
 use crate::git::Repo;
 use crate::project::config::Config;
-use crate::project::{ProjectError, ROOT_SETTING};
+use crate::project::{Project, ProjectError, ROOT_SETTING};
 use crate::run::discover;
 use crate::run::discover::{DiscoveredRuns, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
@@ -51,6 +51,11 @@ pub struct RunSelection {
 }
 
 impl ProjectDir {
+    /// Of an open project.
+    pub fn of_project(project: &Project) -> Result<Self, ProjectError> {
+        Ok(Self { root: project.root.clone(), config: project.read_config()? })
+    }
+
     /// The project around `cwd`, which is absolute.
     pub fn find(cwd: &Path) -> Result<Self, ProjectError> {
         let root = find_root(cwd).unwrap_or(cwd).to_path_buf();

@@ -15,6 +15,7 @@ use crate::history::RunTrailers;
 use crate::history::compare::flatten_value;
 use crate::history::run_groups::config_text;
 use crate::history::summary::{RunSummary, SummaryDepth, ValidationVerdict, read_verdict, summarize_run};
+use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError};
 use crate::report::data::{CurveData, EpisodesData, MissingData, Num, PathsData};
 use crate::report::thin::{LeftOutParts, Limits, make_curves, make_paths};
@@ -180,7 +181,7 @@ pub fn read_recorded_run(
     progress: &dyn Progress,
 ) -> Result<RunFacts, ProjectError> {
     let location = RunLocation::Recorded(dir.to_path_buf());
-    let summary = summarize_run(project, &location, SummaryDepth::PlotData, progress)?;
+    let summary = summarize_run(&ProjectDir::of_project(project)?, &location, SummaryDepth::PlotData, progress)?;
     let RunSummary { meta, schema, verdict, metrics, plot_data, files, .. } = summary;
     let mut facts = RunFacts {
         verdict,

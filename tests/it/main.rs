@@ -55,6 +55,7 @@ mod json;
 mod killed_publish;
 mod layers;
 mod limits;
+mod lone_runs;
 mod lost_pages;
 mod managers;
 mod many_runs;
