@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn every_setting_is_known() {
         // Each key of the settings' own Debug form has an entry.
-        let all = "engine = \"native\"\nresults_dir = \"r\"\n[pull]\nauto = false\nmax_bytes = 1\n[push]\npolicy = \"off\"\n[tag]\nmax_runs = 1\n\
+        let all = "minimum_version = \"0.1.0\"\nengine = \"native\"\nresults_dir = \"r\"\n[pull]\nauto = false\nmax_bytes = 1\n[push]\npolicy = \"off\"\n[tag]\nmax_runs = 1\n[gc]\nkeep = 1\n\
                    [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n\
                    [dataset]\ntitle = 'x'\ndescription = 'x'\nlicense = 'MIT'\nlicense_url = 'https://x'\nversion = '2.0.0'\n\
                    url = 'https://x'\nrepository = 'https://x'\nkeywords = ['x']\ncreators = [{name = 'x'}]\n\

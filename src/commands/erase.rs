@@ -30,9 +30,9 @@ To free space here and keep the run: `capture-hook forget`. To take a run out of
 
 Examples:
   capture-hook erase demo/r1 --everywhere                                the plan
-  capture-hook erase demo/r1 --everywhere --yes --reason 'asked by letter of 3 May'")]
+  capture-hook erase demo/r1 --everywhere --yes --reason 'by letter'")]
 pub struct Args {
-    /// Committed runs: <experiment>/<run_id>, run ids, unique beginnings.
+    /// Committed runs.
     #[arg(value_name = "RUN", required = true, add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// In this clone and on the remote: required, because there is no other.

@@ -110,8 +110,9 @@ pub fn each_listed_hash(bytes: &[u8], mut each: impl FnMut(DvcHash)) -> Result<(
     let at_keys: Vec<Option<DvcHash>> = memchr::memmem::find_iter(bytes, KEY)
         .map(|at| bytes.get(at + KEY.len()..at + KEY.len() + 32).and_then(DvcHash::from_hex))
         .collect();
-    if at_keys.len() == files && bytes.starts_with(b"[") && bytes.ends_with(b"]") && at_keys.iter().all(Option::is_some)
-    {
+    // What has no file is a list only if it parses as one.
+    let has_files = files > 0 && at_keys.len() == files;
+    if has_files && bytes.starts_with(b"[") && bytes.ends_with(b"]") && at_keys.iter().all(Option::is_some) {
         at_keys.into_iter().flatten().for_each(each);
         return Ok(());
     }
