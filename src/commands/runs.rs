@@ -35,7 +35,7 @@ Examples:
   capture-hook runs --json | jq -r '.runs[].run'
 
 STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
-this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it); `removed` was
+this clone; `remote` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it); `removed` was
 removed from HEAD's dataset (`capture-hook show RUN` says why, `restore RUN` puts it back); `erased` was removed, and its data is
 gone for good. `*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
 metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
@@ -140,6 +140,7 @@ fn run_json(catalog: &Catalog, run: &ListedRun) -> RunJson {
         duplicates: catalog.duplicates.0.get(&run.key).cloned().unwrap_or_default(),
         in_dataset: run.sources.in_dataset,
         selected: run.is_selected,
+        state: run.state().as_str(),
         commit: run.commit.as_ref().map(|commit| commit.id.to_string()),
         committed_at: run.commit.as_ref().map(|commit| human::format_iso(commit.time)),
         data_version: run.data_version.map(|version| version.to_string()),
@@ -219,7 +220,7 @@ fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
     for row in rows {
         let state: Cell = match row.state() {
             state @ (ListedState::New | ListedState::Ingested) => styled_cell(state.as_str(), YELLOW),
-            state @ (ListedState::Elsewhere | ListedState::Removed | ListedState::Erased) => {
+            state @ (ListedState::Remote | ListedState::Removed | ListedState::Erased) => {
                 styled_cell(state.as_str(), DIM)
             }
             ListedState::Committed => styled_cell("committed", GREEN),

@@ -128,7 +128,7 @@ pub enum ListedState {
     /// In history, and its data is in this clone.
     Committed,
     /// In history, but its data is not in this clone.
-    Elsewhere,
+    Remote,
     /// In history, and removed from HEAD's dataset.
     Removed,
     /// In history, and its data was erased for good.
@@ -137,17 +137,16 @@ pub enum ListedState {
 
 impl ListedState {
     /// All states.
-    pub const ALL: [Self; 6] =
-        [Self::New, Self::Ingested, Self::Committed, Self::Elsewhere, Self::Removed, Self::Erased];
+    pub const ALL: [Self; 6] = [Self::New, Self::Ingested, Self::Committed, Self::Remote, Self::Removed, Self::Erased];
 
-    /// `new`, `ingested`, `committed`, `elsewhere`, `removed` or `erased`.
+    /// `new`, `ingested`, `committed`, `remote`, `removed` or `erased`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Ingested => "ingested",
             Self::Committed => "committed",
-            Self::Elsewhere => "elsewhere",
+            Self::Remote => "remote",
             Self::Removed => "removed",
             Self::Erased => "erased",
         }
@@ -167,11 +166,11 @@ impl ListedRun {
         let is_committed = self.commit.is_some() || !self.tags.is_empty();
         match (is_committed, self.sources.in_dataset, self.sources.recorded.is_some()) {
             (true, ..) if self.cached == CachedShare::All => ListedState::Committed,
-            (true, ..) => ListedState::Elsewhere,
+            (true, ..) => ListedState::Remote,
             (false, true, _) => ListedState::Ingested,
             (false, false, true) => ListedState::New,
             // Only a merge's data version holds it.
-            (false, false, false) => ListedState::Elsewhere,
+            (false, false, false) => ListedState::Remote,
         }
     }
 

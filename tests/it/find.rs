@@ -400,12 +400,12 @@ fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
     };
     shows(&["runs", "status", "show", "get"], &["--help"]);
     // Nothing is here yet, and the list says how it comes.
-    let listed = shows(&["elsewhere"], &["runs"]);
+    let listed = shows(&["remote"], &["runs"]);
     assert_snapshot!(env.screen(&listed), @"
        RUN                         STEPS  EPISODES  SUCCESS  REWARD  STATE
-    *  sweep/run-20260106-041     10,536        60        -       -  elsewhere
-       plume/run-20261124-021546     208         3        -       -  elsewhere
-       nav/run-20261124-021550       151         4        -       -  elsewhere
+    *  sweep/run-20260106-041     10,536        60        -       -  remote
+       plume/run-20261124-021546     208         3        -       -  remote
+       nav/run-20261124-021550       151         4        -       -  remote
     --- stderr
     warning: git calls no hook of capture-hook in this clone, so commits ingest no run and pushes send no data
     hint: install them: `capture-hook install`

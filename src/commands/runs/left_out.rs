@@ -31,7 +31,7 @@ pub(super) fn report_left_out(app: &App, left_out: &[LeftOutRun]) {
         let is_unknown = |reason: &UnknownReason| matches!(reason, UnknownReason::NotKnown { .. });
         left_out.iter().any(|run| run.state == state && run.reasons.iter().any(is_unknown))
     };
-    if lacks(ListedState::Elsewhere) || lacks(ListedState::Removed) {
+    if lacks(ListedState::Remote) || lacks(ListedState::Removed) {
         app.ui.hint("fetch data that is not in this clone with `capture-hook pull RUN`");
     }
     if lacks(ListedState::New) {

@@ -110,6 +110,8 @@ pub struct RunJson {
     pub in_dataset: bool,
     /// Whether `params.yaml` selects it.
     pub selected: bool,
+    /// How far it is: `new`, `ingested`, `committed`, `remote` (its data is not in this clone), `removed`, `erased`.
+    pub state: &'static str,
     /// The newest commit that introduced it.
     pub commit: Option<String>,
     /// The time of that commit.
