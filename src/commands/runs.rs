@@ -212,6 +212,7 @@ fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
     let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
     let has_success = any_has(rows, |figures| figures.success);
     let has_reward = any_has(rows, |figures| figures.reward);
+    let has_start = rows.iter().any(|row| row.start_time.is_some());
     let metric_cell = |row: &ListedRun, is_shown: bool, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
         let metric = row.metrics.as_ref().and_then(of);
         // A column of empty cells is left out.
@@ -225,7 +226,7 @@ fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
             }
             ListedState::Committed => styled_cell("committed", GREEN),
         };
-        let started = row.start_time.as_deref().unwrap_or("-");
+        let started = row.start_time.as_deref().unwrap_or(if has_start { "-" } else { "" });
         let cells = [
             styled_cell(if row.is_selected { "*" } else { " " }, GREEN.bold()),
             (&row.key).into(),

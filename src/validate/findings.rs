@@ -275,8 +275,14 @@ fn common_words(message: &str) -> String {
             continue;
         }
         let outside = part.split('"').step_by(2).flat_map(|text| text.split(' '));
-        let is_number = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
-        words.extend(outside.map(|word| if is_number(&word) { "0 " } else { word }));
+        let mut is_counted = false;
+        for word in outside {
+            let is_number = word.contains(|c: char| c.is_ascii_digit());
+            // `1 step` and `2 steps` are the same word.
+            let word = if is_counted { word.trim_end_matches(',').trim_end_matches('s') } else { word };
+            words.push_str(if is_number { "0 " } else { word });
+            is_counted = is_number;
+        }
     }
     words
 }
@@ -304,7 +310,7 @@ mod tests {
         for (a, b) in [
             ("`speed` is -0.2, below 0", "`speed` is -1e-16, below 0"),
             ("`x` is a text \"a b\" instead of a number", "`x` is a text \"\" instead of a number"),
-            ("breaks off after 20 steps, without", "breaks off after 7 steps, without"),
+            ("breaks off after 20 steps, without", "breaks off after 1 step, without"),
         ] {
             assert_eq!(common_words(a), common_words(b));
         }

@@ -62,9 +62,10 @@ fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     let output = env.git(["commit", "-am", "A bad run"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     error: the selected run results/demo/bad is invalid
-        steps.jsonl.gz:7: step_sequence: step 7 follows step 5
+        step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     hint: see all findings: `capture-hook validate results/demo/bad`
     hint: or select another run: `capture-hook select RUN`; nothing was changed
+    hint: to commit the rest without it: `git restore --staged --worktree params.yaml`, then commit again
     ");
     let after =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
@@ -169,7 +170,7 @@ fn publish_commits_sends_and_pushes() {
     sweep/run-20260106-041
     --- stderr
     warning: left out: the selected run results/demo/bad is invalid
-        steps.jsonl.gz:7: step_sequence: step 7 follows step 5
+        step_sequence: step 7 follows step 5, at steps.jsonl.gz:7 (ep-000002)
     dvc repro -s capture_ingest
     tagged capture/demo/run-20260105-041
     tagged capture/sweep/run-20260106-041

@@ -169,10 +169,8 @@ fn a_run_file_whose_name_is_not_utf8_is_left_out() {
         let output = env.hook(["validate", SECOND]).ok();
         assert_snapshot!(env.screen(&output), @"
         ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 1 warning
-          warning unrecognized_file
-            caf�.txt
-              no recorder writes such a file: it does not go into the dataset unless
-              `ingest.include` names it
+          warning unrecognized_file: no recorder writes such a file: it does not go into
+            the dataset unless `ingest.include` names it, in caf�.txt
         --- stderr
         hint: to include them: `capture-hook config set ingest.include '*.txt'`
         ");

@@ -66,9 +66,10 @@ fn run_names_are_never_run() {
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: the selected run results/demo/bad is invalid
-            run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
+            unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator, in run.json
         hint: see all findings: `capture-hook validate results/demo/bad`
         hint: or select another run: `capture-hook select RUN`; nothing was changed
+        hint: to commit the rest without it: `git restore --staged --worktree params.yaml`, then commit again
         ");
         let after = tree(&env.path(""));
         let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && !path.contains("/.git/")).collect();
