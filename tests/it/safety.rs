@@ -176,9 +176,10 @@ fn links_are_not_followed() {
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: the selected run results/demo/run-20260105-041 is invalid
-            notes.txt: symlink_escape: the link leads out of the run's directory; it was not followed
+            symlink_escape: the link leads out of the run's directory; it was not followed, in notes.txt
         hint: see all findings: `capture-hook validate results/demo/run-20260105-041`
         hint: or select another run: `capture-hook select RUN`; nothing was changed
+        hint: to commit the rest without it: `git restore --staged --worktree params.yaml`, then commit again
         ");
         assert!(!tree(&env.repo("data")).values().any(|bytes| bytes == b"secret"));
     });

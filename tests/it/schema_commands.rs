@@ -22,10 +22,8 @@ fn a_run_without_a_schema_gets_one_by_what_validate_says() {
     let invalid = env.hook(["validate", "mine/r1"]).fails(1);
     assert_snapshot!(env.screen(&invalid), @"
     ✗ results/mine/r1 is invalid: rows not read, 1 error
-      error missing_schema
-        schema.json
-          schema.json does not exist: a run of schema version 2 declares its columns
-          there
+      error missing_schema: schema.json does not exist: a run of schema version 2
+        declares its columns there, in schema.json
     --- stderr
     hint: make one out of the rows: `capture-hook schema infer results/mine/r1 > schema.json`, and edit it
     hint: then put it beside the run: `capture-hook schema add results/mine/r1 schema.json`
@@ -250,10 +248,8 @@ fn a_pinned_schema_is_checked() {
     ");
     assert_snapshot!(env.screen(&env.hook(["validate", "mine/r1", "other/r1"]).fails(1)), @"
     ✗ results/mine/r1 is invalid: 3 steps, 1 episode, 1 error
-      error schema_pin
-        schema.json
-          the column `x` of steps is nullable, pinned as never null;
-          experiments.mine.schema pins it
+      error schema_pin: the column `x` of steps is nullable, pinned as never null;
+        experiments.mine.schema pins it, in schema.json
     ✓ results/other/r1 is valid: 3 steps, 1 episode
     ");
     env.select("mine/r1");

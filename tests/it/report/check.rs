@@ -128,7 +128,10 @@ fn a_file_that_is_no_report_is_refused() {
     assert_eq!(say("<html>"), "it does not say that it is one");
     assert_eq!(say(&page.replace("id=\"report-data\"", "id=\"other\"")), "it holds no data");
     assert!(say(&page.replace("{\"format\":1,", "{\"format\":1,,")).starts_with("its data is damaged: "));
-    assert_eq!(say(&page.replace("{\"format\":1,", "{\"format\":2,")), "its data is of format 2; a newer capture-hook can read it");
+    assert_eq!(
+        say(&page.replace("{\"format\":1,", "{\"format\":2,")),
+        "its data is of format 2; a newer capture-hook can read it"
+    );
     assert!(say(&page.replace("\"rev\":null", "\"rev\":null,\"more\":1")).contains("unknown field `more`"));
     // Its request is a stranger's, too.
     fs::write(env.repo("report.html"), page.replace("\"rev\":null", "\"rev\":\"--output=x\"")).unwrap();
