@@ -17,7 +17,7 @@ use crate::dvc::temp_project::TempDvcProject;
 use crate::support::progress::Progress;
 use crate::support::{fs, limits};
 
-/// The command of `session.py` that is none of DVC's.
+/// The command of `session.py` that DVC does not have.
 const OBJECTS: &str = "capture-hook:objects";
 /// The most bytes of a remote's list of files: some four million files.
 const MOST_LISTED: u64 = 512 << 20;

@@ -30,7 +30,7 @@ impl Repo {
             return Ok(None);
         };
         let output = self.query_git(["ls-tree", "-z", "--full-tree", id.as_str()])?;
-        // A file in the directory's place is none.
+        // A file in the directory's place is no repository's.
         let lines = output.stdout.split(|byte| *byte == 0).filter(|_| output.success());
         let files = lines.filter_map(|line| {
             let (facts, name) = std::str::from_utf8(line).ok()?.split_once('\t')?;

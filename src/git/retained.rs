@@ -13,7 +13,7 @@ use crate::git::repo::{Repo, read_only_env};
 use crate::support::fs;
 use crate::support::process::ProcessOutput;
 
-/// A larger file in git's directory is none by which git remembers an operation.
+/// Git remembers no operation by a larger file in its directory.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// A working tree and its git directory.

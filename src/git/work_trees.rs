@@ -18,7 +18,7 @@ pub struct WorkTree {
 }
 
 impl Repo {
-    /// Returns all working trees of the clone. A bare repository itself is none.
+    /// Returns all working trees of the clone. A bare repository itself does not count.
     pub fn list_work_trees(&self) -> Result<Vec<WorkTree>, GitError> {
         // Not `-z`, which git has since 2.36 only: a path with a line break is read as one that is gone.
         let args = ["worktree", "list", "--porcelain"];

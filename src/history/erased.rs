@@ -142,7 +142,7 @@ impl ErasedRuns {
         Ok(erased)
     }
 
-    /// Fails if there is a record that cannot be read: nobody knows then which data must not be sent.
+    /// Fails if there is a record that cannot be read: then it is not known which data must not be sent.
     pub fn refuse_newer(&self) -> Result<(), ProjectError> {
         match &self.newer {
             Some(path) => Err(ProjectError::NewerErasure { path: path.clone() }),

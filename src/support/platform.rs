@@ -79,7 +79,7 @@ pub fn leading_numbers(text: &str) -> Option<String> {
     (numbers.starts_with(|c: char| c.is_ascii_digit()) && numbers.len() <= 32).then(|| numbers.to_owned())
 }
 
-/// The kind of file system that holds a path; `other` if it is none of the list.
+/// The kind of file system that holds a path; `other` if it is not in the list.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn file_system_name(path: &Path) -> Option<&'static str> {

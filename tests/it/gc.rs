@@ -189,7 +189,7 @@ fn a_cache_that_others_can_use_is_theirs_too() {
     let refused = env.hook(["gc", "--keep", "0", "--yes"]).fails(3);
     assert!(refused.stderr.contains("capture-hook.sister"), "{}", refused.both());
     assert_eq!(objects(&cache), before);
-    // An object of nobody's that is known, and a sister that needs all.
+    // An object of an unknown origin, and a sister that needs all.
     let theirs = "files/md5/ab/cdefabcdefabcdefabcdefabcdefab";
     fs::create_dir_all(cache.join(theirs).parent().unwrap()).unwrap();
     fs::write(cache.join(theirs), "theirs").unwrap();

@@ -142,7 +142,7 @@ impl<'p> DataUses<'p> {
             }
         }
         for (version, path) in &self.others {
-            // A list that is nowhere is that of an input, or of data that nobody can check out any more.
+            // A list that is nowhere is that of an input, or of data that cannot be checked out any more.
             let Some(list) = self.lists.read_list(*version)? else { continue };
             for entry in list.entries().iter().filter(|entry| candidates.contains(&entry.md5)) {
                 shared.entry(entry.md5).or_insert_with(|| escape_control(path));

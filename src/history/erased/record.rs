@@ -43,7 +43,7 @@ pub struct ErasedFile {
     pub path: String,
     /// Its bytes' name.
     pub md5: DvcHash,
-    /// How many they were; `None` if nobody knew any more.
+    /// How many they were; `None` if it was not known any more.
     pub bytes: Option<u64>,
     /// Whether they stay, for something that was not erased has them, too.
     pub kept: bool,
@@ -116,7 +116,7 @@ impl ErasedRecord {
         bytes
     }
 
-    /// The record that a file of this name holds; `None` if it is none, or contradicts itself.
+    /// The record that a file of this name holds; `None` if it is no record, or contradicts itself.
     #[must_use]
     pub fn parse(name: &str, bytes: &[u8]) -> Option<Self> {
         let json: RecordJson = serde_json::from_slice(bytes).ok()?;

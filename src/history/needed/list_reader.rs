@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(hashes(&bytes).unwrap(), expected);
             let loose = String::from_utf8(bytes.clone()).unwrap().replace("\": ", "\":");
             assert_eq!(hashes(loose.as_bytes()).unwrap().len(), expected.len());
-            // Half of it is none.
+            // Half of it is no list.
             assert!(count == 0 || hashes(&bytes[..bytes.len() / 2]).is_none());
         }
         assert!(hashes(b"").is_none() && hashes(b"{}").is_none() && hashes(b"[{\"md5\": 1}]").is_none());

@@ -2,7 +2,7 @@
 //! any working tree, of all DVC projects and stages in it.
 //!
 //! What is not understood counts as needed (`dvc::named_objects`); what cannot be read is an error or is named, so that
-//! nobody deletes by an incomplete answer. Each file is read once by its id in git and each list once by its hash: versions
+//! nothing is deleted by an incomplete answer. Each file is read once by its id in git and each list once by its hash: versions
 //! that differ little cost little memory, because a set of hashes is all that is kept.
 
 pub mod explained;

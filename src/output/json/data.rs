@@ -292,7 +292,7 @@ pub struct ErasedRunJson {
     pub bytes: u64,
     /// Objects that stay, for something else has the same bytes.
     pub shared: Vec<SharedObjectJson>,
-    /// The recorder's directory, which stays; `null` if there is none.
+    /// The recorder's directory, which stays; `null` without one.
     pub recorded: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Why objects nobody needs cannot be found or removed.
+//! Why objects that nothing needs cannot be found or removed.
 
 use std::path::PathBuf;
 

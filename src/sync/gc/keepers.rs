@@ -1,4 +1,4 @@
-//! What keeps objects besides history: links of a workspace into the cache. Also copies of runs that nobody reads any more.
+//! What keeps objects besides history: links of a workspace into the cache. Also old copies of runs for readers.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Which objects of the cache or of a remote nobody needs any more, and their removal.
+//! Which objects of the cache or of a remote nothing needs any more, and their removal.
 //!
 //! Needed is what `history::needed` finds in this repository and in its sister projects. Everything that was put there within
 //! the time of `gc.keep` stays, too: another process, or another clone, may be about to name it. Of a store that others can

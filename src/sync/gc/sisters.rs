@@ -19,7 +19,7 @@ const NO_SISTER: &str = "none";
 pub(super) struct Sisters {
     /// Those that are named.
     pub(super) projects: Vec<Sister>,
-    /// Whether the user has named them all, or that there is none.
+    /// Whether the user has named them all, or said that no other project exists.
     pub(super) is_declared: bool,
 }
 

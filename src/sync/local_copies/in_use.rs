@@ -52,7 +52,7 @@ fn find_named_objects(project: &Project) -> Result<(BTreeSet<DvcHash>, BTreeSet<
     let top = project.repo.top()?.to_path_buf();
     let root = crate::support::beneath::RootDir::new(&top);
     for name in names.iter().filter(|name| name.ends_with(DVC_FILE) || name.ends_with(lockfile::FILE)) {
-        // A file that is not checked out, or is none, names nothing that is in use here.
+        // What is not checked out, or is no file, names nothing that is in use here.
         let Ok(Some(bytes)) = root.read(name, limits::LOCKFILE) else { continue };
         for word in String::from_utf8_lossy(&bytes).split(|c: char| !c.is_ascii_alphanumeric() && c != '.') {
             if let Ok(version) = word.parse::<DataVersion>() {
