@@ -61,3 +61,21 @@ fn a_repository_that_is_not_set_up_yet_shows_a_run_by_its_path() {
     assert_eq!(shown(&env, "recorded")["run"], FIRST);
     env.hook_in("lone", ["show"]).fails(3);
 }
+
+/// S7: The name of a directory is a stranger's: no terminal obeys it, and no picture runs it.
+#[test]
+fn the_name_of_a_directory_is_shown_harmlessly() {
+    let env = copies();
+    let odd = env.path("lone/\u{1b}[31m<script>");
+    fs::rename(env.path("lone/ingested"), &odd).unwrap();
+    // A name in `run.json` that cannot be used: then the directories' names stand in for it.
+    let run_json = fs::read_to_string(odd.join("run.json")).unwrap();
+    fs::write(odd.join("run.json"), run_json.replace("\"run_id\"", "\"other\"")).unwrap();
+    let dir = odd.to_str().unwrap();
+    for line in [&["show", dir][..], &["show", dir, "--json"], &["plot", dir, "-o", "odd.svg"]] {
+        let output = env.hook_in("lone", line);
+        assert!(!output.both().contains('\u{1b}'), "{line:?}: {}", output.both());
+    }
+    let picture = fs::read_to_string(env.path("lone/odd.svg")).unwrap();
+    assert!(!picture.contains("<script") && !picture.contains('\u{1b}'), "{picture}");
+}
