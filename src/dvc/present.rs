@@ -2,7 +2,6 @@
 //!
 //! A directory is listed once instead of looking at each object in it, unless it holds far more than what is asked for.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -27,7 +26,8 @@ pub struct PresentObjects {
 /// What is known of a directory.
 #[derive(Debug)]
 enum Shard {
-    Listed(HashSet<DvcHash>),
+    /// Sorted.
+    Listed(Vec<DvcHash>),
     /// It holds too many objects of others, or cannot be listed.
     NotListed,
 }
@@ -52,7 +52,7 @@ impl PresentObjects {
             })
         });
         match shard {
-            Some(Shard::Listed(objects)) => objects.contains(&hash),
+            Some(Shard::Listed(objects)) => objects.binary_search(&hash).is_ok(),
             Some(Shard::NotListed) | None => self.cache.has_object(hash),
         }
     }
@@ -60,15 +60,17 @@ impl PresentObjects {
     fn list_dir(&self, dir: &Path, first: u8) -> Shard {
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Shard::Listed(HashSet::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Shard::Listed(Vec::new()),
             Err(_) => return Shard::NotListed,
         };
-        let mut objects = HashSet::new();
+        let mut objects = Vec::new();
+        let mut hex = format!("{first:02x}").into_bytes();
         for (at, entry) in entries.enumerate() {
             // A list with a gap says nothing of what is not in it.
             let Some(entry) = entry.ok().filter(|_| at < self.most_names) else { return Shard::NotListed };
             let name = entry.file_name();
-            let hex = [format!("{first:02x}").as_bytes(), name.as_encoded_bytes()].concat();
+            hex.truncate(2);
+            hex.extend_from_slice(name.as_encoded_bytes());
             let Some(hash) = DvcHash::from_hex(&hex) else { continue };
             let is_file = match entry.file_type() {
                 Ok(kind) if !kind.is_symlink() => kind.is_file(),
@@ -76,9 +78,10 @@ impl PresentObjects {
                 _ => PathBuf::from(dir).join(name).is_file(),
             };
             if is_file {
-                objects.insert(hash);
+                objects.push(hash);
             }
         }
+        objects.sort_unstable();
         Shard::Listed(objects)
     }
 }

@@ -42,6 +42,18 @@ impl MissingObjects {
     }
 }
 
+/// What a remote that is a directory holds of one data version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRemoteDir {
+    /// Everything.
+    All,
+    /// Not everything.
+    Incomplete {
+        /// Whether the cache holds what it lacks.
+        rest_is_here: bool,
+    },
+}
+
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckDepth {
@@ -103,6 +115,29 @@ impl DvcProject<'_> {
         versions: &[DataVersion],
     ) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
         missing_in_store(&self.cache(), &self.cache(), versions, CheckDepth::AllFiles)
+    }
+
+    /// Whether the default remote, which is a directory, holds a data version; if not, whether the rest is in the cache.
+    /// The version's list is read once for both.
+    pub fn find_on_remote_dir(&self, dir: &Path, version: DataVersion) -> Result<OnRemoteDir, RemoteError> {
+        let (remote, cache) = (Cache::in_dir(dir), self.cache());
+        let lacks_list = !remote.has_file_list(version);
+        let lister = if lacks_list { &cache } else { &remote };
+        let Some(file_list) = lister.read_file_list(version)? else {
+            return Ok(OnRemoteDir::Incomplete { rest_is_here: false });
+        };
+        let entries = file_list.entries();
+        let (sent, here) =
+            (PresentObjects::for_many(&remote, entries.len()), PresentObjects::for_many(&cache, entries.len()));
+        let chunks: Vec<&[FileEntry]> = entries.chunks(CHUNK).collect();
+        let looked_at = parallel::map(&chunks, |entries| {
+            let mut not_sent = entries.iter().filter(|entry| !sent.has_object(entry.md5)).peekable();
+            (not_sent.peek().is_some(), not_sent.all(|entry| here.has_object(entry.md5)))
+        });
+        if !lacks_list && looked_at.iter().all(|(lacks_some, _)| !lacks_some) {
+            return Ok(OnRemoteDir::All);
+        }
+        Ok(OnRemoteDir::Incomplete { rest_is_here: looked_at.iter().all(|(_, rest_is_here)| *rest_is_here) })
     }
 
     /// How many bytes these objects have on the default remote; `None` unless that is a directory.
@@ -399,8 +434,21 @@ mod tests {
             BTreeMap::from([(version, missing)])
         );
         assert!(!Cache::in_dir(&remote).has_file_list(version));
+        let on_remote = |version| fixture.project().find_on_remote_dir(&remote, version).unwrap();
+        assert_eq!(on_remote(version), OnRemoteDir::Incomplete { rest_is_here: false });
+        fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]);
+        assert_eq!(on_remote(version), OnRemoteDir::Incomplete { rest_is_here: true });
+        let skipped = SkippedPaths::new();
+        upload_versions(&fixture.cache(), &remote, &[version], CheckDepth::AllFiles, &skipped).unwrap();
+        assert_eq!(on_remote(version), OnRemoteDir::All);
+        // A list that is there vouches for no file.
+        for (store, rest_is_here) in [(Cache::in_dir(&remote), true), (fixture.cache(), false)] {
+            std::fs::remove_file(store.object_path(DvcHash::of_bytes(b"2"))).unwrap();
+            assert_eq!(on_remote(version), OnRemoteDir::Incomplete { rest_is_here });
+        }
         assert_eq!(fixture.project().missing_in_cache(&[version]).unwrap()[&version].files, ["e/b/f"]);
         let unknown = DataVersion::new(DvcHash::of_bytes(b"?"));
+        assert_eq!(on_remote(unknown), OnRemoteDir::Incomplete { rest_is_here: false });
         assert!(fixture.project().missing_in_cache(&[unknown]).unwrap()[&unknown].file_list);
     }
 }

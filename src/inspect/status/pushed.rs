@@ -2,12 +2,13 @@
 
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
+use crate::dvc::remote::missing::OnRemoteDir;
 use crate::git::Oid;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
 use crate::sync::push::RemoteDataError;
-use crate::sync::{push, sent};
+use crate::sync::sent;
 
 const STEP: &str = "pushed";
 
@@ -64,21 +65,20 @@ fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteDat
     let settings = project.dvc_settings()?;
     let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
     // Asking such a remote would start DVC and use the network; `status` only looks at what this clone noted.
-    if remote.dir.is_none() {
+    let Some(dir) = &remote.dir else {
         return Ok(if sent::was_uploaded(project, remote, version) {
             RemoteData::Uploaded
         } else {
             RemoteData::Unknown
         });
-    }
-    let missing = match push::find_missing_on_remote(project, &[version]) {
-        Err(RemoteDataError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
-        // `None` stands for no remote, and there is one.
-        missing => missing?.unwrap_or_default(),
     };
-    let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
-    let missing_here = project.dvc()?.missing_in_cache(&[version])?;
-    Ok(RemoteData::Incomplete { rest_is_here: !missing_objects.is_missing_in(missing_here.get(&version)) })
+    if let Some(absent) = sent::find_absent_remote(project)? {
+        return Ok(RemoteData::Absent(absent));
+    }
+    Ok(match project.dvc()?.find_on_remote_dir(dir, version)? {
+        OnRemoteDir::All => RemoteData::OnRemote,
+        OnRemoteDir::Incomplete { rest_is_here } => RemoteData::Incomplete { rest_is_here },
+    })
 }
 
 fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState) {
