@@ -17,7 +17,9 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy, RowGroupMetaData,
+};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
@@ -40,14 +42,23 @@ pub(super) struct ParquetFile {
 }
 
 impl ParquetFile {
-    /// Opens a file and reads its footer.
+    /// Opens a file and reads its footer, without the statistics of its columns.
     pub(super) fn open(path: &Path) -> std::result::Result<Self, ColumnarError> {
+        Self::open_with(path, ParquetStatisticsPolicy::SkipAll)
+    }
+
+    /// Opens a file and reads its footer, with the statistics of its columns.
+    pub(super) fn open_with_statistics(path: &Path) -> std::result::Result<Self, ColumnarError> {
+        Self::open_with(path, ParquetStatisticsPolicy::KeepAll)
+    }
+
+    fn open_with(path: &Path, statistics: ParquetStatisticsPolicy) -> std::result::Result<Self, ColumnarError> {
         let file = fs::open(path).map_err(|error| ColumnarError::Open { path: path.into(), source: error.source })?;
-        Self::read_footer(file)
+        Self::read_footer(file, statistics)
             .map_err(|error| ColumnarError::Unreadable { path: path.into(), message: error.to_string() })
     }
 
-    fn read_footer(mut file: File) -> Result<Self> {
+    fn read_footer(mut file: File, statistics: ParquetStatisticsPolicy) -> Result<Self> {
         let size = file.metadata()?.len();
         let source = if size <= SMALL_FILE {
             let mut bytes = Vec::with_capacity(usize::try_from(size + 1)?);
@@ -57,18 +68,23 @@ impl ParquetFile {
         } else {
             FileBytes::Disk(file)
         };
-        Self::of_source(source)
+        Self::of_source(source, statistics)
     }
 
-    fn of_source(source: FileBytes) -> Result<Self> {
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&source)?;
+    /// Of thousands of small files, statistics that are not read are a good part of what their footers cost.
+    fn of_source(source: FileBytes, statistics: ParquetStatisticsPolicy) -> Result<Self> {
+        let options = ParquetMetaDataOptions::new()
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_column_stats_policy(statistics);
+        let metadata = ParquetMetaDataReader::new().with_metadata_options(Some(options)).parse_and_finish(&source)?;
         let groups = 0..metadata.num_row_groups();
         Ok(Self { source: Arc::new(source), metadata: Arc::new(metadata), groups })
     }
 
     /// A file whose bytes are in memory.
     pub(super) fn of_bytes(bytes: Bytes) -> Result<Self> {
-        Self::of_source(FileBytes::Memory(bytes))
+        Self::of_source(FileBytes::Memory(bytes), ParquetStatisticsPolicy::SkipAll)
     }
 
     /// One row group of a file with this footer, of which these parts are in memory.

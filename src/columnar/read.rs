@@ -71,7 +71,7 @@ fn count_parquet_steps(path: &Path, schema: &RunSchema) -> Result<u64, ColumnarE
 
 /// Returns the largest finite `ts` of a `steps.parquet`, in seconds since the Unix epoch; `None` if no step has one.
 pub fn read_latest_ts(path: &Path) -> Result<Option<f64>, ColumnarError> {
-    let file = ParquetFile::open(path)?;
+    let file = ParquetFile::open_with_statistics(path)?;
     if let Some(latest) = latest_ts_of_footer(&file) {
         return Ok(Some(latest));
     }
