@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::complete;
-use super::lone_run::RunSource;
+use super::lone_run::{FoundRuns, find_named_run};
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{PlotData, PlumeGrid, RunMetrics};
 use crate::error::{Error, ExitKind};
@@ -39,10 +39,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
-    let source = RunSource::find(app, args.run.as_deref())?;
+    let source = find_named_run(app, args.run.as_deref())?;
     // The run's name, and how to read it.
     let (title, read): (String, Box<dyn Fn() -> Result<RunSummary, Error>>) = match &source {
-        RunSource::Project(project) => {
+        FoundRuns::InProject(project) => {
             let catalog = catalog::load_catalog(project)?;
             let target = catalog::resolve_or_default(project, &catalog, &app.cwd, args.run.as_deref())?;
             let name = target.key.to_string();
@@ -54,7 +54,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             };
             (name, Box::new(read))
         }
-        RunSource::Lone(run) => (run.name.clone(), Box::new(|| run.summarize(app, SummaryDepth::PlotData))),
+        FoundRuns::Lone(run) => (run.name.clone(), Box::new(|| run.summarize(app, SummaryDepth::PlotData))),
     };
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}.svg", title.replace('/', "-"))));
     // Before the run is read: a wrong file name fails at once.

@@ -1,12 +1,15 @@
 //! `capture-hook report`: all runs in one HTML file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::complete;
+use super::lone_run::{FoundRuns, LoneRun, find_named_runs};
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::output::json::ReportJson;
-use crate::report::build::{MadeReport, make_report};
+use crate::project::dir::ProjectDir;
+use crate::report::build::{MadeReport, make_lone_report, make_report};
 use crate::report::check::{DEFAULT_FILE, check_report};
 use crate::report::destination::check_destination;
 use crate::report::missing::describe_absent;
@@ -23,6 +26,7 @@ Examples:
   capture-hook report -e nav -o nav.html            the runs of one experiment
   capture-hook report nav/r1 nav/r2 latest          some runs; a run that is not committed yet can be one
   capture-hook report --rev v1.0 -o v1.html         as a tag, branch or commit has it
+  capture-hook report DIR                           an export, or any directory of runs
   capture-hook report --check                       in CI: is the committed report.html current?
 
 The file needs no network and no server: send it, or open it in ten years. Without RUN it shows every run that the history of
@@ -64,9 +68,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         return Err(Error::new(ExitKind::Usage, "usage", format!("{option} needs a file, not standard output"))
             .hint("name a file: `-o FILE`"));
     }
-    let project = app.open_project()?;
     let path = app.cwd.join(&args.output);
     if args.check {
+        let project = app.open_project()?;
         let made = check_report(&project, &path, &args.output, &app.ui)?;
         report_made(app, args, &made, Some(true));
         return Ok(CommandOutcome::Done);
@@ -75,13 +79,18 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if !is_stdout && !args.force {
         check_destination(&path, &args.output)?;
     }
-    let request = ReportRequest {
-        runs: &args.runs,
-        experiment: args.experiment.as_deref(),
-        rev: args.rev.as_deref(),
-        cwd: &app.cwd,
+    let made = match find_named_runs(app, &args.runs)? {
+        FoundRuns::InProject(project) => {
+            let request = ReportRequest {
+                runs: &args.runs,
+                experiment: args.experiment.as_deref(),
+                rev: args.rev.as_deref(),
+                cwd: &app.cwd,
+            };
+            make_report(&project, request, &app.ui)?
+        }
+        FoundRuns::Lone(runs) => report_lone_runs(app, args, &runs)?,
     };
-    let made = make_report(&project, request, &app.ui)?;
     if is_stdout {
         app.ui.print_bytes(made.page.as_bytes());
         warn_missing(app, &made);
@@ -93,6 +102,24 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         open_page(app, &path, &args.output);
     }
     Ok(CommandOutcome::Done)
+}
+
+/// Reports directories that belong to no project.
+fn report_lone_runs(app: &App, args: &Args, lone_runs: &[LoneRun]) -> Result<MadeReport, Error> {
+    if let Some(rev) = &args.rev {
+        let message = format!("`{}` is not known: the runs are directories of no project", rev.escape_debug());
+        return Err(Error::new(ExitKind::Usage, "usage", message).hint("leave `--rev` out, or name runs of a project"));
+    }
+    let mut runs = BTreeMap::new();
+    for run in lone_runs {
+        let (key, location) = run.named()?;
+        if runs.insert(key.clone(), location.clone()).is_some() {
+            let message = format!("two of the directories hold {key}");
+            return Err(Error::new(ExitKind::Usage, "several_versions", message)
+                .hint("a report holds a run once: make one for each with `-o FILE`"));
+        }
+    }
+    Ok(make_lone_report(&ProjectDir::find(&app.cwd)?, &runs, &app.ui)?)
 }
 
 fn report_made(app: &App, args: &Args, made: &MadeReport, current: Option<bool>) {

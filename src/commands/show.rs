@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
-use super::lone_run::{LoneRun, RunSource};
+use super::lone_run::{FoundRuns, LoneRun, find_named_run};
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{DeclaredMetric, LineCurve, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
@@ -43,9 +43,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
-    let project = match RunSource::find(app, args.run.as_deref())? {
-        RunSource::Project(project) => project,
-        RunSource::Lone(run) => return show_lone_run(app, &run),
+    let project = match find_named_run(app, args.run.as_deref())? {
+        FoundRuns::InProject(project) => *project,
+        FoundRuns::Lone(run) => return show_lone_run(app, &run),
     };
     let catalog = catalog::load_catalog(&project)?;
     let target = catalog::resolve_or_default(&project, &catalog, &app.cwd, args.run.as_deref())?;

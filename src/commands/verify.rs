@@ -2,6 +2,7 @@
 
 mod attestation;
 mod export;
+mod lone;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
+use super::lone_run::{FoundRuns, find_named_runs};
 use crate::app::{App, CommandOutcome};
 use crate::dataset::runs::entries_of_run;
 use crate::dataset::verify::{
@@ -32,13 +34,14 @@ Examples:
   capture-hook verify                        the workspace's dataset against dvc.lock and every manifest
   capture-hook verify nav/r1 nav/r2          only these runs
   capture-hook verify --rev v1.0             the cached data of a revision, without touching the workspace
-  capture-hook verify DIR                    an export: every file, every statement, nothing left over
+  capture-hook verify DIR                    an export: every file, every statement, nothing left over;
+                                             a run outside of a project: its files against its manifest
   capture-hook verify --attestation nav/r1   who signed the run's statement, and that every byte is as it says
 
 Every byte is read. The exit code is 1 if a file is missing, extra or changed, if a manifest disagrees, or if a parquet file
 has other rows than the JSON lines; it is 3 if none of the data is in this clone.")]
 pub struct Args {
-    /// The runs to verify; without any, all. Or the directory of an export.
+    /// The runs to verify; without any, all. Or the directory of an export, or of runs outside of a project.
     #[arg(value_name = "RUN|TAG|DIR", add = complete::run_and_tag_candidates())]
     runs: Vec<String>,
     /// Verify the data of this revision in DVC's cache instead of the workspace.
@@ -69,7 +72,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         return Err(Error::new(ExitKind::Usage, "usage", "--allowed-signers is for an attestation or an export")
             .hint("verify who signed a run: `capture-hook verify --attestation RUN --allowed-signers FILE`"));
     }
-    let project = app.open_project()?;
+    let project = match if args.rev.is_some() { None } else { Some(find_named_runs(app, &args.runs)?) } {
+        None => app.open_project()?,
+        Some(FoundRuns::InProject(project)) => *project,
+        Some(FoundRuns::Lone(runs)) => return lone::verify_lone_runs(app, &runs),
+    };
     let commit = args.rev.as_deref().map(|rev| project.repo.resolve_commit(rev)).transpose()?;
     let tree = commit.clone().map_or(GitTree::WorkTree, GitTree::Commit);
     let dataset_record = project.dataset_record(&tree)?;
@@ -138,16 +145,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         files: report.files,
         bytes: report.bytes,
         erased: erased.iter().map(|found| found.record.run.to_string()).collect(),
-        findings: report
-            .findings
-            .iter()
-            .map(|finding| VerifyFindingJson {
-                run: finding.run().map(|run| run.to_string()),
-                file: finding.file.clone(),
-                problem: finding.problem.name(),
-                message: finding.message.clone(),
-            })
-            .collect(),
+        findings: report.findings.iter().map(finding_json).collect(),
+        unknown: Vec::new(),
     };
     if app.ui.json() {
         app.ui.print_json(&result);
@@ -158,6 +157,15 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         print_report(app, &report, dataset_record.as_ref(), &result, args.rev.as_deref());
     }
     Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
+}
+
+fn finding_json(finding: &VerifyFinding) -> VerifyFindingJson {
+    VerifyFindingJson {
+        run: finding.run().map(|run| run.to_string()),
+        file: finding.file.clone(),
+        problem: finding.problem.name(),
+        message: finding.message.clone(),
+    }
 }
 
 /// The error if nothing of what was asked for is in this clone.
@@ -206,39 +214,44 @@ fn print_report(
     result: &VerifyJson,
     rev: Option<&str>,
 ) {
-    const BAD: Style = AnsiColor::Red.on_default();
-    const GOOD: Style = AnsiColor::Green.on_default();
-    let mut text = StyledText::new();
-    for finding in &report.findings {
-        let problem = format!("{:<10}", finding.problem.name());
-        text.push_styled(BAD, problem).push_str(format!(" {}: {}", finding.file, finding.message)).end_line();
-    }
-    let totals = format!(
-        "{}, {}, {}",
-        format_plural(report.runs, "run"),
-        format_plural(report.files, "file"),
-        format_bytes(report.bytes)
-    );
     let basis = match dataset_record {
         Some(dataset_record) => format!("data version {}", dataset_record.version),
         None => "no data version yet: verified against manifests only".into(),
     };
-    if result.ok {
-        text.push_styled(GOOD, "all as recorded").push_str(format!(": {totals}")).end_line();
-    } else {
-        let runs: BTreeSet<_> = report.findings.iter().filter_map(|f| f.run()).collect();
-        let n = format_plural(report.findings.len() as u64, "finding");
-        let runs = format_plural(runs.len() as u64, "run");
-        text.push_styled(BAD, n).push_str(format!(" in {runs}; read: {totals}")).end_line();
-    }
-    text.push_str(basis).end_line();
-    app.ui.print_text(&text);
+    app.ui.print_text(&render_result(result, &basis));
     if !result.ok {
         match rev {
             None => app.ui.hint(&workspace_hint(report)),
             Some(rev) => cache_hints(report, rev).iter().for_each(|hint| app.ui.hint(hint)),
         }
     }
+}
+
+/// The findings, the totals, and what the bytes were compared with.
+fn render_result(result: &VerifyJson, basis: &str) -> StyledText {
+    const BAD: Style = AnsiColor::Red.on_default();
+    const GOOD: Style = AnsiColor::Green.on_default();
+    let mut text = StyledText::new();
+    for finding in &result.findings {
+        let problem = format!("{:<10}", finding.problem);
+        text.push_styled(BAD, problem).push_str(format!(" {}: {}", finding.file, finding.message)).end_line();
+    }
+    let totals = format!(
+        "{}, {}, {}",
+        format_plural(result.runs, "run"),
+        format_plural(result.files, "file"),
+        format_bytes(result.bytes)
+    );
+    if result.ok {
+        text.push_styled(GOOD, "all as recorded").push_str(format!(": {totals}")).end_line();
+    } else {
+        let runs: BTreeSet<_> = result.findings.iter().filter_map(|finding| finding.run.as_deref()).collect();
+        let n = format_plural(result.findings.len() as u64, "finding");
+        let runs = format_plural(runs.len() as u64, "run");
+        text.push_styled(BAD, n).push_str(format!(" in {runs}; read: {totals}")).end_line();
+    }
+    text.push_str(basis).end_line();
+    text
 }
 
 /// What to type about findings in the cache.

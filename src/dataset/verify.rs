@@ -4,6 +4,7 @@
 //! shard. Nothing is changed, and nothing but this data is read: a manifest cannot lead out of its run.
 
 mod read_file;
+pub mod run_dir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -120,6 +121,8 @@ pub enum VerifySource<'a> {
     Workspace(&'a Path),
     /// DVC's cache.
     Cache(&'a Cache),
+    /// The directory of one run, outside of every project.
+    RunDir(&'a RunKey, &'a Path),
 }
 
 impl VerifySource<'_> {
@@ -127,6 +130,7 @@ impl VerifySource<'_> {
         match self {
             Self::Workspace(_) => "the workspace",
             Self::Cache(_) => "DVC's cache",
+            Self::RunDir(..) => "the directory",
         }
     }
 }
@@ -167,7 +171,9 @@ pub fn verify_data(request: &VerifyRequest<'_>, progress: &dyn Progress) -> Veri
             report.findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Extra, message });
         } else if let Some(expected) = job.expected.filter(|expected| *expected != facts.md5) {
             let message = match request.source {
-                VerifySource::Workspace(_) => format!("its MD5 is {}, the committed one is {expected}", facts.md5),
+                VerifySource::Workspace(_) | VerifySource::RunDir(..) => {
+                    format!("its MD5 is {}, the committed one is {expected}", facts.md5)
+                }
                 VerifySource::Cache(_) => {
                     report.damaged.push(job.path.clone());
                     format!("the object {} is damaged: its MD5 is {}", job.path.display(), facts.md5)
@@ -232,6 +238,9 @@ fn collect_jobs(request: &VerifyRequest<'_>, findings: &mut Vec<VerifyFinding>) 
             jobs.push(HashJob { path: dir.join(&file), file, expected: None, extra });
         }
     }
+    if let VerifySource::RunDir(run, dir) = request.source {
+        run_dir::collect_run_dir_jobs(run, dir, &mut jobs, findings);
+    }
     jobs
 }
 
@@ -251,7 +260,8 @@ fn listed_jobs(
             continue;
         }
         let path = match source {
-            VerifySource::Workspace(dir) => dir.join(&entry.relpath),
+            // Nothing lists the files of a directory by itself.
+            VerifySource::Workspace(dir) | VerifySource::RunDir(_, dir) => dir.join(&entry.relpath),
             VerifySource::Cache(cache) => cache.object_path(entry.md5),
         };
         // Follows a link into the cache; a directory in the file's place counts as missing.

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::dataset::location::RunLocation;
 use crate::history::catalog;
 use crate::history::erased::{ErasedRuns, FoundRecord};
 use crate::history::summary::ValidationVerdict;
+use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::report::config::{ConfigData, lay_out_config};
 use crate::report::data::{
-    CommitData, DetailData, FORMAT, HistoryData, ProvenanceData, ReportData, RunsData, ValidationData,
+    CommitData, DetailData, FORMAT, HistoryData, ProvenanceData, ReportData, RunsData, StoredRequest, ValidationData,
 };
 use crate::report::error::ReportError;
-use crate::report::facts::{RunFacts, RunSource, read_committed_run, read_recorded_run};
+use crate::report::facts::{RunFacts, RunSource, read_committed_run, read_run_dir};
 use crate::report::fit::fit_into;
 use crate::report::lineage::{LineageReader, RunLineage};
 use crate::report::missing::MissingRun;
@@ -63,37 +65,51 @@ pub fn make_report(
     let limits = Limits::for_runs(selection.runs.len());
     let mut lineages = LineageReader::new(project, &selection.rev_history, limits);
     let mut runs = read_runs(project, &selection, &mut lineages, &limits, reporter)?;
-    // Newest first, as `runs` lists them.
-    runs.sort_by_cached_key(|run| {
-        let start = run.facts.start_time.as_deref().map_or_else(StartTime::default, StartTime::new);
-        (std::cmp::Reverse(start), run.key.clone())
-    });
+    sort_newest_first(&mut runs);
     let mut notes = Vec::new();
     let places: BTreeMap<&RunKey, usize> = runs.iter().enumerate().map(|(at, run)| (&run.key, at)).collect();
     let is_all = request.runs.is_empty() && request.experiment.is_none();
     let history = lineages.list_versions(&places, is_all, &mut notes)?;
     let title = read_title(project, &selection.rev_history.commit).unwrap_or_else(|| DEFAULT_TITLE.to_owned());
-    let missing: Vec<MissingRun> = runs
-        .iter()
-        .filter_map(|ReadRun { key, facts, .. }| {
-            let command = facts.missing.as_ref()?.command.clone();
-            Some(MissingRun { run: key.clone(), is_absent: facts.is_absent, command })
-        })
-        .collect();
-    let is_cut_off = |run: &&ReadRun| run.lineage.version.is_some() && run.lineage.commit.is_none();
-    let cut_off = runs.iter().filter(is_cut_off).count();
     let lists_missing = lineages.lists_missing;
-    let count = runs.len();
     let (commits, cut) = (lineages.table.commits, lineages.cut);
     let draft = PageDraft { title, stored: selection.stored, commits, history, notes, cut, limits };
-    let data = draft.lay_out(runs, missing.len(), cut_off);
-    Ok(MadeReport {
-        page: render_page(&data.title, &data),
-        runs: count,
-        missing,
-        is_cut_off: cut_off > 0,
-        lists_missing,
-    })
+    Ok(MadeReport { lists_missing, ..draft.make(runs) })
+}
+
+/// Makes the report of runs' directories that belong to no project: no commit of them is known.
+pub fn make_lone_report(
+    project_dir: &ProjectDir,
+    runs: &BTreeMap<RunKey, RunLocation>,
+    reporter: &dyn Reporter,
+) -> Result<MadeReport, ReportError> {
+    let limits = Limits::for_runs(runs.len());
+    let progress = reporter.start_progress("reading runs", None);
+    let asked: Vec<(&RunKey, &RunLocation)> = runs.iter().collect();
+    let read = parallel::map(&asked, |(key, location)| {
+        let facts = read_run_dir(project_dir, location, &limits, progress.as_ref())?;
+        Ok(ReadRun { key: (*key).clone(), lineage: RunLineage::default(), facts })
+    });
+    let mut read = read.into_iter().collect::<Result<Vec<ReadRun>, ProjectError>>()?;
+    sort_newest_first(&mut read);
+    let draft = PageDraft {
+        title: DEFAULT_TITLE.to_owned(),
+        stored: StoredRequest { directories: true, ..StoredRequest::default() },
+        commits: Vec::new(),
+        history: Vec::new(),
+        notes: vec!["The runs were read from directories: which commits introduced them is not known.".to_owned()],
+        cut: LeftOutParts::default(),
+        limits,
+    };
+    Ok(draft.make(read))
+}
+
+/// As `runs` lists them.
+fn sort_newest_first(runs: &mut [ReadRun]) {
+    runs.sort_by_cached_key(|run| {
+        let start = run.facts.start_time.as_deref().map_or_else(StartTime::default, StartTime::new);
+        (std::cmp::Reverse(start), run.key.clone())
+    });
 }
 
 /// Reads every run, in the order of their names.
@@ -154,9 +170,10 @@ fn read_recordings(
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<Vec<ReadRun>, ProjectError> {
+    let project_dir = ProjectDir::of_project(project)?;
     let mut runs = Vec::with_capacity(recorded.len());
     for (key, dir) in recorded {
-        let facts = read_recorded_run(project, &dir, limits, progress)?;
+        let facts = read_run_dir(&project_dir, &RunLocation::Recorded(dir), limits, progress)?;
         runs.push(ReadRun { key, lineage: RunLineage::default(), facts });
     }
     Ok(runs)
@@ -165,7 +182,7 @@ fn read_recordings(
 /// All of a page but its runs.
 struct PageDraft {
     title: String,
-    stored: crate::report::data::StoredRequest,
+    stored: StoredRequest,
     commits: Vec<CommitData>,
     history: Vec<HistoryData>,
     notes: Vec<String>,
@@ -174,6 +191,22 @@ struct PageDraft {
 }
 
 impl PageDraft {
+    fn make(self, runs: Vec<ReadRun>) -> MadeReport {
+        let missing: Vec<MissingRun> = runs
+            .iter()
+            .filter_map(|ReadRun { key, facts, .. }| {
+                let command = facts.missing.as_ref()?.command.clone();
+                Some(MissingRun { run: key.clone(), is_absent: facts.is_absent, command })
+            })
+            .collect();
+        let is_cut_off = |run: &&ReadRun| run.lineage.version.is_some() && run.lineage.commit.is_none();
+        let cut_off = runs.iter().filter(is_cut_off).count();
+        let count = runs.len();
+        let data = self.lay_out(runs, missing.len(), cut_off);
+        let page = render_page(&data.title, &data);
+        MadeReport { page, runs: count, missing, is_cut_off: cut_off > 0, lists_missing: 0 }
+    }
+
     fn lay_out(self, mut runs: Vec<ReadRun>, missing: usize, cut_off: usize) -> ReportData {
         let target = target_size(runs.len());
         let configs: Vec<_> = runs.iter_mut().map(|run| run.facts.config.take()).collect();

@@ -72,7 +72,10 @@ pub fn check_report(
     reporter: &dyn Reporter,
 ) -> Result<MadeReport, ReportError> {
     let stored = read_page(path, shown)?;
-    let StoredRequest { runs, experiment, rev } = &stored.data.request;
+    let StoredRequest { runs, experiment, rev, directories } = &stored.data.request;
+    if *directories {
+        return Err(ReportError::OfDirectories { path: shown.to_path_buf() });
+    }
     let request = ReportRequest { runs, experiment: experiment.as_deref(), rev: rev.as_deref(), cwd: &project.root };
     let made = make_report(project, request, reporter)?;
     if made.page == stored.text {

@@ -96,6 +96,9 @@ pub struct StoredRequest {
     pub experiment: Option<String>,
     /// The revision; HEAD without one.
     pub rev: Option<String>,
+    /// Whether it shows directories that belong to no project, so that no other clone can make it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub directories: bool,
 }
 
 /// The table of runs.

@@ -73,6 +73,12 @@ pub enum ReportError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file to check shows directories that belong to no project.
+    #[error("{} shows directories of no project: it is unknown whether they are as they were", path.display())]
+    OfDirectories {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not what would be made now.
     #[error("{} is outdated: {}", path.display(), differences.join("; "))]
     Outdated {
@@ -133,6 +139,9 @@ impl Explain for ReportError {
             }
             Self::NotAReport { .. } => {
                 CheckFailed.code("not_a_report").hint("name the report's file with `-o FILE`, or make it again")
+            }
+            Self::OfDirectories { .. } => {
+                Setup.code("report_not_checked").hint("make it again with the same directories, and compare the files")
             }
             Self::Outdated { command, .. } => {
                 CheckFailed.code("report_outdated").hint(format!("make it again: `{command}`"))

@@ -15,8 +15,8 @@ use crate::history::RunTrailers;
 use crate::history::compare::flatten_value;
 use crate::history::run_groups::config_text;
 use crate::history::summary::{RunSummary, SummaryDepth, ValidationVerdict, read_verdict, summarize_run};
+use crate::project::ProjectError;
 use crate::project::dir::ProjectDir;
-use crate::project::{Project, ProjectError};
 use crate::report::data::{CurveData, EpisodesData, MissingData, Num, PathsData};
 use crate::report::thin::{LeftOutParts, Limits, make_curves, make_paths};
 use crate::run::RunKey;
@@ -173,15 +173,14 @@ fn read_files(facts: &mut RunFacts, location: &RunLocation, limits: &Limits) {
     }
 }
 
-/// Reads a run that is recorded and not committed: it is scanned.
-pub fn read_recorded_run(
-    project: &Project,
-    dir: &Path,
+/// Reads a run's directory; one of recorder files is scanned.
+pub fn read_run_dir(
+    project_dir: &ProjectDir,
+    location: &RunLocation,
     limits: &Limits,
     progress: &dyn Progress,
 ) -> Result<RunFacts, ProjectError> {
-    let location = RunLocation::Recorded(dir.to_path_buf());
-    let summary = summarize_run(&ProjectDir::of_project(project)?, &location, SummaryDepth::PlotData, progress)?;
+    let summary = summarize_run(project_dir, location, SummaryDepth::PlotData, progress)?;
     let RunSummary { meta, schema, verdict, metrics, plot_data, files, .. } = summary;
     let mut facts = RunFacts {
         verdict,

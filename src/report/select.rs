@@ -52,6 +52,7 @@ pub fn select_runs(project: &Project, request: ReportRequest<'_>) -> Result<Sele
         runs: Vec::new(),
         experiment: request.experiment.map(str::to_owned),
         rev: request.rev.map(str::to_owned),
+        directories: false,
     };
     let known = rev_history.runs(project)?;
     let mut runs = BTreeMap::new();

@@ -92,6 +92,15 @@ pub fn discover_noted_runs(results_dir: &Path, notes: &Notes) -> Result<Discover
     discover_with(results_dir, |dir| RunDir::of_naming(dir, read_noted_naming(dir, notes)))
 }
 
+/// Returns the runs in a directory and in the directories in it: an export, results, or an experiment of them.
+pub fn runs_below(dir: &Path) -> Result<DiscoveredRuns, FsError> {
+    let mut found = discover_runs(dir)?;
+    let direct = list_subdirectories(dir)?.into_iter().filter(|(dir, is_link)| !is_link && is_run_dir(dir));
+    found.runs.extend(direct.map(|(dir, _)| RunDir::read(&dir)));
+    found.runs.sort_by(|a, b| a.dir.cmp(&b.dir));
+    Ok(found)
+}
+
 fn discover_with(results_dir: &Path, read: impl Fn(&Path) -> RunDir + Sync) -> Result<DiscoveredRuns, FsError> {
     let (dirs, unreadable) = run_directories(results_dir)?;
     let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{RunKey, StartTime};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names};
+use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names, runs_below};
 use crate::run::layout::slash_hint;
 use crate::support::path::normalize_path;
 use crate::support::text::{find_near, format_plural, shell_quote};
@@ -92,6 +92,8 @@ pub enum ResolveError {
         candidates: Vec<String>,
         /// Their experiment, if all are of one.
         experiment: Option<String>,
+        /// A path that names one of them, if they are not of this project.
+        elsewhere: Option<PathBuf>,
     },
     /// Several directories have the matched name, with different files.
     #[error(transparent)]
@@ -108,6 +110,17 @@ fn join_candidates(candidates: &[String]) -> String {
     text.join(", ")
 }
 
+impl ResolveError {
+    /// The error for a directory that holds several runs, which are not of this project.
+    #[must_use]
+    pub fn of_runs_elsewhere(query: &str, runs: &[RunDir]) -> Self {
+        let mut candidates: Vec<String> = runs.iter().map(RunDir::name).collect();
+        candidates.sort();
+        let elsewhere = runs.first().map(|run| run.dir.clone());
+        Self::DirOfRuns { query: query.into(), candidates, experiment: None, elsewhere }
+    }
+}
+
 impl Explain for ResolveError {
     fn explain(&self) -> Explanation {
         match self {
@@ -121,6 +134,9 @@ impl Explain for ResolveError {
                     .hint("list the runs with `capture-hook runs`")
             }
             Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of the name, or experiment/run_id"),
+            Self::DirOfRuns { elsewhere: Some(path), .. } => Setup
+                .code("directory_of_runs")
+                .hint(format!("name one of them by its path, such as {}", shell_quote(path))),
             Self::DirOfRuns { experiment, .. } => {
                 let latest = experiment.as_ref().map_or(LATEST.into(), |experiment| format!("{LATEST}:{experiment}"));
                 Setup
@@ -188,17 +204,28 @@ pub fn resolve_run<'a, C: RunCandidate>(
     }
     // A directory without a run, typed as a path: the command tells what is missing in it.
     if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
-        return match runs_below(query, &dir, candidates) {
+        return match known_runs_below(query, &dir, candidates) {
             Some(error) => Err(error),
-            None => Ok(ResolvedRun::Dir(dir)),
+            None => find_run_below(query, dir),
         };
     }
     let near = find_near(text, names.iter().map(|name| (&*name.typed, &*name.whole)));
     Err(not_found(near.into_iter().map(str::to_owned).collect()))
 }
 
+/// The only run of a directory in which no candidate is, such as an export; the directory itself if it holds none.
+fn find_run_below<'a, C>(query: RunQuery<'_>, dir: PathBuf) -> Result<ResolvedRun<'a, C>, ResolveError> {
+    // A directory that cannot be listed is what the command complains about.
+    let below = runs_below(&dir).map(|found| found.runs).unwrap_or_default();
+    match below.as_slice() {
+        [] => Ok(ResolvedRun::Dir(dir)),
+        [run] => Ok(ResolvedRun::Dir(run.dir.clone())),
+        several => Err(ResolveError::of_runs_elsewhere(query.text, several)),
+    }
+}
+
 /// The error for a directory that holds runs.
-fn runs_below<C: RunCandidate>(query: RunQuery<'_>, dir: &Path, candidates: &[C]) -> Option<ResolveError> {
+fn known_runs_below<C: RunCandidate>(query: RunQuery<'_>, dir: &Path, candidates: &[C]) -> Option<ResolveError> {
     let dir = normalize_path(dir);
     let below: Vec<&C> = candidates.iter().filter(|run| run.dir().is_some_and(|at| at.starts_with(&dir))).collect();
     let name = |run: &&C| run.key().map(ToString::to_string).or_else(|| run.dir().map(joined_names));
@@ -208,7 +235,8 @@ fn runs_below<C: RunCandidate>(query: RunQuery<'_>, dir: &Path, candidates: &[C]
     experiments.sort_unstable();
     experiments.dedup();
     let experiment = if let [only] = experiments.as_slice() { Some((*only).to_owned()) } else { None };
-    (!names.is_empty()).then(|| ResolveError::DirOfRuns { query: query.text.into(), candidates: names, experiment })
+    let query = query.text.to_owned();
+    (!names.is_empty()).then_some(ResolveError::DirOfRuns { query, candidates: names, experiment, elsewhere: None })
 }
 
 /// A name of a run that can be typed.

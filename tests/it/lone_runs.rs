@@ -54,6 +54,112 @@ fn what_is_no_runs_directory_needs_a_repository() {
     }
 }
 
+fn verified(env: &TestEnv, dirs: &[&str], code: i32) -> Value {
+    let output = env.hook_in("lone", [&["verify", "--json"], dirs].concat()).fails(code);
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+#[test]
+fn verify_holds_a_directory_against_its_manifest() {
+    let env = copies();
+    let whole = verified(&env, &["ingested"], 0);
+    assert_eq!((&whole["ok"], &whole["source"], &whole["runs"]), (&true.into(), &"directory".into(), &1.into()));
+    // A manifest names no parquet: what those bytes should be is said to be unknown.
+    let unknown = whole["unknown"].as_array().unwrap();
+    assert!(unknown.contains(&format!("{FIRST}/steps.parquet").into()), "{unknown:?}");
+    let text = env.hook_in("lone", ["verify", "ingested"]).ok();
+    assert!(
+        text.stdout.contains("all as recorded") && text.stdout.contains("against its manifest only"),
+        "{}",
+        text.both()
+    );
+    assert!(text.stderr.contains("no manifest names"), "{}", text.both());
+
+    let dir = env.path("lone/ingested");
+    fs::write(dir.join("run.json"), "{}").unwrap();
+    fs::remove_file(dir.join("episodes.jsonl.gz")).unwrap();
+    let broken = verified(&env, &["ingested"], 1);
+    let problems: Vec<&Value> = broken["findings"].as_array().unwrap().iter().map(|f| &f["problem"]).collect();
+    assert!(problems.len() >= 2 && problems.iter().all(|problem| *problem == "manifest"), "{broken}");
+
+    fs::remove_file(dir.join("manifest.json")).unwrap();
+    let refused = env.hook_in("lone", ["verify", "ingested"]).fails(3);
+    assert!(
+        refused.stderr.contains("no manifest.json") && refused.stderr.contains("capture-hook validate"),
+        "{}",
+        refused.both()
+    );
+}
+
+/// S7: A directory is a stranger's: a link in it is not followed.
+#[cfg(unix)]
+#[test]
+fn a_link_in_a_directory_is_a_finding() {
+    let env = copies();
+    let notes = env.path("lone/ingested/notes.txt");
+    std::os::unix::fs::symlink("/dev/zero", notes).unwrap();
+    let found = verified(&env, &["ingested"], 1);
+    assert_eq!(found["findings"][0]["problem"], "unreadable");
+    assert_eq!(shown(&env, "ingested")["run"], FIRST);
+}
+
+#[test]
+fn a_directory_elsewhere_is_not_taken_for_the_projects_run() {
+    let env = copies();
+    fs::write(env.path("lone/ingested/run.json"), "{}").unwrap();
+    let dir = env.path("lone/ingested");
+    let output = env.hook(["verify", dir.to_str().unwrap()]).fails(1);
+    assert!(output.stdout.contains("no project around it"), "{}", output.both());
+    env.hook(["verify", FIRST]).ok();
+}
+
+#[test]
+fn report_shows_directories_and_says_what_is_unknown() {
+    let env = copies();
+    env.hook_in("lone", ["report", "recorded", "-o", "one.html"]).ok();
+    env.hook_in("lone", ["report", "ingested", "-o", "two.html"]).ok();
+    for name in ["one.html", "two.html"] {
+        let page = fs::read_to_string(env.path("lone").join(name)).unwrap();
+        assert!(page.contains(FIRST) && page.contains("which commits introduced them is not known"), "{name}");
+    }
+    let twice = env.hook_in("lone", ["report", "recorded", "ingested", "-o", "three.html"]).fails(2);
+    assert!(twice.stderr.contains(FIRST), "{}", twice.both());
+    let page = env.path("lone/one.html");
+    let unknown = env.hook(["report", "--check", "-o", page.to_str().unwrap()]).fails(3);
+    assert!(unknown.stderr.contains("unknown whether"), "{}", unknown.both());
+    env.hook_in("lone", ["report", "recorded", "--rev", "v1"]).fails(2);
+    env.hook_in("lone", ["report"]).fails(3);
+}
+
+#[test]
+fn an_export_is_a_directory_of_runs() {
+    const RUN: &str = "nav/first";
+    let env = TestEnv::exported_history();
+    fs::create_dir(env.path("lone")).unwrap();
+    let export = env.path("lone/export");
+    env.hook(["export", RUN, "-o", export.to_str().unwrap()]).ok();
+    for path in ["export", &format!("export/{RUN}")] {
+        assert_eq!(shown(&env, path)["run"], RUN);
+        env.hook_in("lone", ["plot", path, "-o", "run.svg"]).ok();
+        env.hook_in("lone", ["report", path, "-o", "report.html"]).ok();
+    }
+    // In a project, too.
+    let here: Value = serde_json::from_str(&env.hook(["show", "../lone/export", "--json"]).ok().stdout).unwrap();
+    assert_eq!(here["run"], RUN);
+    // Of two runs, one is to be named.
+    let (experiment, _) = RUN.split_once('/').unwrap();
+    let from = export.join(RUN);
+    env.run_in(".", "cp", ["-r", from.to_str().unwrap(), export.join(experiment).join("other").to_str().unwrap()]).ok();
+    for output in [env.hook_in("lone", ["show", "export"]), env.hook(["show", "../lone/export"])] {
+        let refused = output.fails(3);
+        assert!(
+            refused.stderr.contains("holds 2 runs") && refused.stderr.contains("by its path, such as"),
+            "{}",
+            refused.both()
+        );
+    }
+}
+
 #[test]
 fn a_repository_that_is_not_set_up_yet_shows_a_run_by_its_path() {
     let env = copies();

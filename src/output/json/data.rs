@@ -58,7 +58,7 @@ pub struct ReportJson {
 pub struct VerifyJson {
     /// Whether there is no finding.
     pub ok: bool,
-    /// What was verified: `workspace` or `cache`.
+    /// What was verified: `workspace`, `cache`, or `directory` for runs outside of every project.
     pub source: &'static str,
     /// The data version it was compared with; `null` if none is committed.
     pub data_version: Option<String>,
@@ -74,6 +74,8 @@ pub struct VerifyJson {
     pub erased: Vec<String>,
     /// The problems found.
     pub findings: Vec<VerifyFindingJson>,
+    /// Of runs outside of every project, the files that no manifest names: what their bytes should be is unknown.
+    pub unknown: Vec<String>,
 }
 
 /// A problem.

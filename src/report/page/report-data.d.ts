@@ -16,7 +16,8 @@ export interface ReportData {
   /** `capture-hook 0.1.0`. */
   generator: string;
   /** What was asked for, so that `report --check` can make the page again. */
-  request: { runs: string[]; experiment: string | null; rev: string | null };
+  /** `directories` is there, and true, if it shows directories that belong to no project. */
+  request: { runs: string[]; experiment: string | null; rev: string | null; directories?: boolean };
   /** What was left out to keep the page small, each a whole sentence; shown at the top of the page. */
   notes: string[];
   runs: Runs;
