@@ -81,6 +81,14 @@ pub enum GitError {
         /// The directory.
         dir: PathBuf,
     },
+    /// A directory in which files cannot be looked for.
+    #[error("cannot list the directory {}", dir.display())]
+    NotListed {
+        /// The directory.
+        dir: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A ref to an object that is not in this clone.
     #[error("a ref names {id}, which this clone does not have")]
     BrokenRef {
@@ -138,6 +146,10 @@ impl Explain for GitError {
             Self::WorkTreeGone { .. } => {
                 Setup.code("work_tree_gone").hint("if it was deleted: `git worktree prune`; if it is on another disk, mount that")
             }
+            Self::NotListed { dir, .. } => Io
+                .code("directory_not_listed")
+                .hint(format!("give yourself access to it: `chmod u+rx {}`, as its owner or root", shell_quote(dir)))
+                .hint("or move it out of the project, then run the same command again"),
             Self::BrokenRef { .. } => Setup.code("broken_ref").hint("find the ref with `git for-each-ref`, then fetch or delete it"),
             Self::Program(error) => error.explain(),
             Self::Fs(error) => error.explain(),

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::FileType;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
 use crate::git::read::{GitEntry, Oid, parse_index_line};
@@ -119,16 +121,19 @@ impl Repo {
         Ok(versions)
     }
 
-    /// The files in a working tree that these pathspecs match, tracked or not, ignored or not; paths from its top.
+    /// The files in a working tree that these pathspecs match, tracked or not, ignored or not; paths from its top. Fails if a
+    /// directory cannot be listed, in which there could be others.
     pub fn list_present_files(&self, tree: &WorkTreeDirs, pathspecs: &[&str]) -> Result<Vec<PathBuf>, GitError> {
-        if tree.work_tree.is_none() {
-            return Ok(Vec::new());
-        }
+        let Some(work_tree) = &tree.work_tree else { return Ok(Vec::new()) };
         // DVC's own cache holds very many files, and none of these names.
         let exclude = "--exclude=**/.dvc/cache/";
         let args = [&["ls-files", "-z", "--full-name", "--cached", "--others", exclude, "--"], pathspecs].concat();
         let env = read_only_env(self.env()).with_var("GIT_INDEX_FILE", tree.git_dir.join("index"));
-        let output = self.cmd_in_tree(tree, &args).run_checked(&env)?;
+        let output = self.cmd_in_tree(tree, &args).run_checked(&env.with_var("LC_ALL", "C"))?;
+        if let Some(dir) = find_unlisted(&output.stderr) {
+            let dir = work_tree.join(OsStr::from_bytes(dir));
+            return list_entries(&dir).and_then(|_| Err(not_listed(&dir, io::Error::other("git cannot list it"))));
+        }
         let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty() && !path.ends_with(b"/"));
         let paths: BTreeSet<PathBuf> = paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect();
         Ok(paths.into_iter().collect())
@@ -188,5 +193,63 @@ impl Repo {
     fn history_env(&self) -> Env {
         let env = if self.may_fetch() { self.env().clone() } else { read_only_env(self.env()) };
         env.with_var("GIT_NO_REPLACE_OBJECTS", "1").with_var("GIT_GRAFT_FILE", "/dev/null").with_var("LC_ALL", "C")
+    }
+}
+
+/// The first directory that `git ls-files` could not list: it warns of it, and succeeds (`dir.c`, `open_cached_dir`). One that
+/// is gone meanwhile holds nothing.
+fn find_unlisted(warnings: &[u8]) -> Option<&[u8]> {
+    let mut lines = warnings.split(|byte| *byte == b'\n');
+    lines.find_map(|line| {
+        let at = memchr::memmem::find(line, b"could not open directory '")?;
+        let quoted = line.get(at..)?.splitn(2, |byte| *byte == b'\'').nth(1)?;
+        if quoted.ends_with(b"': No such file or directory") {
+            return None;
+        }
+        // A name can hold a line break: then it is not known which of all directories it is.
+        Some(memchr::memmem::rfind(quoted, b"': ").and_then(|end| quoted.get(..end)).unwrap_or_default())
+    })
+}
+
+/// What is in a directory, and of what kind; nothing if it does not exist. Fails if anything in it is not known.
+pub fn list_entries(dir: &Path) -> Result<Vec<(PathBuf, FileType)>, GitError> {
+    // What another program removes meanwhile is not there.
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let list = || -> io::Result<Vec<(PathBuf, FileType)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            match entry.file_type() {
+                Ok(kind) => found.push((entry.path(), kind)),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    };
+    match list() {
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        listed => listed.map_err(|error| not_listed(dir, error)),
+    }
+}
+
+fn not_listed(dir: &Path, source: io::Error) -> GitError {
+    GitError::NotListed { dir: dir.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_git_passes_over_is_found_in_its_warnings() {
+        let warning = "warning: could not open directory 'a 'b': c/': Permission denied\n";
+        let gone = "warning: could not open directory 'gone/': No such file or directory\n";
+        let found =
+            |warnings: &str| find_unlisted(warnings.as_bytes()).map(|dir| String::from_utf8_lossy(dir).into_owned());
+        assert_eq!(found(warning).as_deref(), Some("a 'b': c/"));
+        assert_eq!(found(&format!("warning: x\n{gone}{warning}{warning}")).as_deref(), Some("a 'b': c/"));
+        assert_eq!(found("warning: could not open directory 'a\nb/': Permission denied\n").as_deref(), Some(""));
+        assert_eq!(found(&format!("{gone}warning: unable to access 'x': Permission denied\n")), None);
     }
 }

@@ -34,7 +34,7 @@ pub use caller::{FavoredSide, GitCall};
 pub use configured::ConfiguredHook;
 pub use dirs::GitDir;
 pub use error::{GitError, UNSHALLOW};
-pub use file_versions::FileVersion;
+pub use file_versions::{FileVersion, list_entries};
 pub use hidden::HidingFlag;
 pub use hooks_dir::{HooksDir, HooksDirSource};
 pub use listed_refs::{ListedRef, REF_PREFIXES, TagObject};

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 pub use in_use::find_objects_in_use;
 
-use crate::dataset::verify::walk_files;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::link::hash_file;
 use crate::dvc::mutex::DvcMutex;
+use crate::git::list_entries;
 use crate::history::History;
 use crate::project::dir::is_dvc_root;
 use crate::project::{GitTree, Project, ProjectError};
@@ -131,19 +131,29 @@ pub fn find_run_folders(project: &Project, out_dir: &str, copies: &RunCopies) ->
             Err(error) if error.source.kind() == std::io::ErrorKind::NotADirectory => continue,
             Err(error) => return Err(error.into()),
         }
-        let (mut names, full) = (Vec::new(), root.join(&dir));
-        walk_files(&full, &copies.run.to_string(), &mut names);
         let mut local_changes = Vec::new();
-        for name in names {
-            let path = root.join(out_dir).join(&name);
-            if !known.get(name.as_str()).is_some_and(|hashes| is_one_of(&cache, &path, hashes)) {
-                local_changes.push(name);
+        for path in list_all_files(&root.join(&dir))? {
+            let relative = path.strip_prefix(root.join(out_dir)).unwrap_or(&path);
+            let hashes = relative.to_str().and_then(|name| known.get(name));
+            if !hashes.is_some_and(|hashes| is_one_of(&cache, &path, hashes)) {
+                local_changes.push(relative.to_string_lossy().into_owned());
             }
         }
         local_changes.sort();
         folders.push(RunFolder { root, dir, local_changes });
     }
     Ok(folders)
+}
+
+/// Everything but directories below a directory, of whatever name and kind: whoever removes it must know of all of it.
+fn list_all_files(dir: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+    let (mut files, mut todo) = (Vec::new(), vec![dir.to_path_buf()]);
+    while let Some(dir) = todo.pop() {
+        for (path, kind) in list_entries(&dir)? {
+            if kind.is_dir() { todo.push(path) } else { files.push(path) }
+        }
+    }
+    Ok(files)
 }
 
 /// Whether a file is one of these objects: a link to one, or the same bytes.

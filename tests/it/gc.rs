@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{SECOND, TestEnv, files};
+use crate::env::{FIRST, SECOND, TestEnv, files};
+use crate::forget::{object, objects_of};
 use crate::s3;
 
 /// The objects in a cache or a remote, as paths from its top.
@@ -297,6 +299,18 @@ fn links_of_the_workspace_keep_their_objects() {
     for file in files(&env.repo("data/captures").join(SECOND)) {
         assert!(env.repo("data/captures").join(SECOND).join(file).exists());
     }
+}
+
+#[test]
+fn a_link_to_the_cache_by_another_path_keeps_its_object() {
+    let env = TestEnv::two_versions("copy");
+    let first = objects_of(&env, "HEAD", FIRST);
+    let kept = objects_of(&env, "HEAD", SECOND).into_iter().find(|md5| !first.contains(md5)).unwrap();
+    drop_last_commit(&env);
+    symlink(env.repo(".dvc"), env.path("alias")).unwrap();
+    symlink(object(env.path("alias/cache"), &kept), env.repo("mine")).unwrap();
+    assert_eq!(runs(&plan(&env, &["--keep", "0", "--yes"])), [SECOND]);
+    assert!(env.repo("mine").exists());
 }
 
 #[test]

@@ -61,6 +61,7 @@ mod managers;
 mod many_runs;
 mod merging;
 mod newer;
+mod not_listed;
 mod odd;
 mod others;
 mod params;

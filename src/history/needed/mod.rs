@@ -20,7 +20,7 @@ use crate::dvc::named_objects::{ListUse, NamedObjects, PATHSPECS, names_objects}
 use crate::dvc::stored_objects::ObjectName;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
-use crate::git::{FileVersion, GitError, Oid, Repo, RetainedObjects, UNSHALLOW, WorkTreeDirs};
+use crate::git::{FileVersion, GitError, Oid, Repo, RetainedObjects, UNSHALLOW, WorkTreeDirs, list_entries};
 use crate::project::{ProjectError, Reporter};
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
@@ -281,21 +281,14 @@ impl<'a> Search<'a> {
     fn read_run_cache(&mut self, dir: &Path) -> Result<(), NeededError> {
         let mut todo = vec![dir.to_path_buf()];
         while let Some(dir) = todo.pop() {
-            let entries = match std::fs::read_dir(&dir) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(|_| NeededError::Unreadable { what: dir.display().to_string() })?,
-            };
-            for entry in entries.flatten() {
-                let path = entry.path();
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => todo.push(path),
-                    Ok(kind) if kind.is_file() => {
-                        let bytes = crate::support::fs::read_within(&path, limits::LOCKFILE)?.unwrap_or_default();
-                        let named = NamedObjects::read(&bytes);
-                        self.needed.files.extend(named.files);
-                        self.mentioned.extend(named.lists.into_keys());
-                    }
-                    _ => {}
+            for (path, kind) in list_entries(&dir)? {
+                if kind.is_dir() {
+                    todo.push(path);
+                } else if kind.is_file() {
+                    let bytes = crate::support::fs::read_within(&path, limits::LOCKFILE)?.unwrap_or_default();
+                    let named = NamedObjects::read(&bytes);
+                    self.needed.files.extend(named.files);
+                    self.mentioned.extend(named.lists.into_keys());
                 }
             }
         }

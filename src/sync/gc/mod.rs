@@ -8,10 +8,10 @@
 mod error;
 mod journal;
 mod keepers;
-mod sisters;
+pub mod sisters;
 
 pub use crate::dvc::hash::DataVersion;
-pub use error::GcError;
+pub use error::{GcError, SISTER_SETTING};
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -209,7 +209,7 @@ pub fn make_plan<'p>(
         needed: ObjectSum::default(),
         recent: ObjectSum::default(),
         unknown_kept: ObjectSum::default(),
-        copies: keepers::find_old_copies(&project.state_dir().join(RUN_COPIES), request.keep_days),
+        copies: keepers::find_old_copies(&project.state_dir().join(RUN_COPIES), request.keep_days)?,
         by,
         sisters: sisters.projects.iter().map(|sister| sister.dir.clone()).collect(),
         shared_with: shared_with.filter(|_| !sisters.is_declared),
@@ -258,8 +258,9 @@ fn add(sum: &mut ObjectSum, object: &StoredObject) {
     sum.bytes += object.size;
 }
 
-/// From when on entries of reflogs count.
-fn since_seconds(keep_days: u64) -> i64 {
+/// From when on entries of reflogs count, in seconds since the Unix epoch.
+#[must_use]
+pub fn since_seconds(keep_days: u64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let kept = keep_days.saturating_mul(24 * 60 * 60);
     // With 0 days, none counts for its age.

@@ -7,6 +7,7 @@ use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
+use crate::support::fs::PathRefusal;
 use crate::support::limits;
 
 /// The ending of DVC's own files about single outputs.
@@ -52,8 +53,13 @@ fn find_named_objects(project: &Project) -> Result<(BTreeSet<DvcHash>, BTreeSet<
     let top = project.repo.top()?.to_path_buf();
     let root = crate::support::beneath::RootDir::new(&top);
     for name in names.iter().filter(|name| name.ends_with(DVC_FILE) || name.ends_with(lockfile::FILE)) {
-        // What is not checked out, or is no file, names nothing that is in use here.
-        let Ok(Some(bytes)) = root.read(name, limits::LOCKFILE) else { continue };
+        let bytes = match root.read(name, limits::LOCKFILE) {
+            Ok(Some(bytes)) => bytes,
+            // What is not checked out, or is no file, names nothing that is in use here.
+            Ok(None) => continue,
+            Err(error) if matches!(error.refusal(), Some(PathRefusal::Link(_) | PathRefusal::NotRegular)) => continue,
+            Err(error) => return Err(error.into()),
+        };
         for word in String::from_utf8_lossy(&bytes).split(|c: char| !c.is_ascii_alphanumeric() && c != '.') {
             if let Ok(version) = word.parse::<DataVersion>() {
                 lists.extend((Some(version) != own).then_some(version));
