@@ -320,7 +320,7 @@ fn a_read_only_cache_changes_nothing() {
 }
 
 /// Holds DVC's lock as DVC does, for so long.
-fn hold_lock(env: &TestEnv, seconds: &str) -> Child {
+pub fn hold_lock(env: &TestEnv, seconds: &str) -> Child {
     let python = crate::tools::dvc_bin().join("python");
     let code = "import sys, time, zc.lockfile\nlock = zc.lockfile.LockFile('.dvc/tmp/lock')\nprint('held', flush=True)\ntime.sleep(float(sys.argv[1]))\n";
     let mut command = env.command(python, "repo");

@@ -41,6 +41,7 @@ mod find;
 mod forget;
 mod gc;
 mod gc_killed;
+mod gc_locked;
 mod gc_reference;
 mod guide_pages;
 mod hard_cases;
