@@ -19,7 +19,7 @@ use crate::dataset::verify::{
 use crate::error::{Error, ExitKind};
 use crate::export::layout::is_export;
 use crate::history::catalog;
-use crate::history::erased::{FoundRecord, split_erased};
+use crate::history::erased::{ErasedRuns, FoundRecord, erased_error, split_erased};
 use crate::output::StyledText;
 use crate::output::json::{VerifyFindingJson, VerifyJson};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
@@ -129,7 +129,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             |run: &&RunKey| file_list.as_ref().is_some_and(|file_list| entries_of_run(file_list, run).is_empty());
         return Err(match &dataset_record {
             Some(dataset_record) => match only.iter().flatten().find(unknown) {
-                Some(run) => run_not_in_version(run, &dataset_record.version.to_string()),
+                Some(run) => match ErasedRuns::load(&project)?.of_run(run).next() {
+                    Some(found) => erased_error(found).into(),
+                    None => run_not_in_version(run, &dataset_record.version.to_string()),
+                },
                 None => data_not_in_clone(args, &dataset_record.version.to_string()),
             },
             None => Error::new(ExitKind::Setup, "no_dataset", "no dataset yet: nothing was verified")

@@ -14,7 +14,8 @@ use crate::export::attestation::{CheckedSignature, SignatureVerifier, check_sign
 use crate::export::dsse;
 use crate::export::sign::{SignError, SignatureScheme};
 use crate::export::statement::{AttestationFinding, AttestationProblem, check_statement, parse_statement};
-use crate::history::catalog::{self, Catalog};
+use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::erased::erased_error;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::beneath::RootDir;
@@ -106,6 +107,12 @@ pub fn check_attested_run(
     };
     let not_here = || AttestedRunError::NotHere { run: run.clone() };
     let known = catalog.get(run).ok_or_else(not_here)?;
+    if !known.sources.in_dataset {
+        let target = RunTarget { key: run.clone(), commit: None, dir: None };
+        if let Some((found, _)) = catalog::find_erased_run(project, catalog, &target)? {
+            return Err(erased_error(&found).into());
+        }
+    }
     let location = match catalog::find_run_location(project, catalog, &known, None)? {
         // What lies in results was not committed, so it is not attested.
         None | Some(RunLocation::Recorded(_)) => return Err(not_here()),

@@ -23,6 +23,7 @@ use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
 use crate::history::committed::CommittedRun;
+use crate::history::erased::{erased_error, find_erasure};
 use crate::history::origin::{OriginIndex, RunOrigin, RunProof};
 use crate::history::rebuilt;
 use crate::history::run_files::hash_lines;
@@ -275,6 +276,9 @@ pub fn gather_run(
     let dvc = project.dvc()?;
     let file_list = rebuilt::read_file_list(project, &dvc, committed.version)?;
     let run = find_files(&file_list, &committed.key, committed.version)?;
+    if let Some(found) = find_erasure(project, &run.key, &run.entries)? {
+        return Err(erased_error(&found).into());
+    }
     let progress = reporter.start_progress("reading the run", None);
     fetch_runs(&dvc, committed.version, std::slice::from_ref(&run), progress.as_ref())?;
     let (cache, prefix) = (dvc.cache(), format!("{}/", run.key));

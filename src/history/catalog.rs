@@ -299,6 +299,12 @@ pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> R
         return Err(find_erased_run(project, catalog, target)?
             .map_or_else(not_in_clone, |(found, _)| erased::erased_error(&found)));
     };
+    // What another run has, too, can be left of an erased one.
+    if matches!(location, RunLocation::Cache { .. })
+        && let Some((found, _)) = find_erased_run(project, catalog, target)?
+    {
+        return Err(erased::erased_error(&found));
+    }
     // Only in results can several runs have one name; a data version holds one of each.
     match catalog.duplicates.for_key(&target.key) {
         Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => Err(ResolveError::from(duplicates).into()),

@@ -292,11 +292,29 @@ pub fn find_erasure(
     if entries.iter().all(|entry| cache.has_object(entry.md5)) {
         return Ok(None);
     }
-    let erased = ErasedRuns::load(project)?;
-    let Some(found) = erased.find(run, entries) else { return Ok(None) };
-    let is_put_back = StandingJudge::new(project)?.judge(found)? == Standing::PutBack;
-    let lacks = entries.iter().any(|entry| erased.is_gone(entry.md5) && !cache.has_object(entry.md5));
-    Ok((lacks && !is_put_back).then(|| found.clone()))
+    let mut found = find_erasures(project, [(run, entries)], |entry| cache.has_object(entry.md5))?;
+    Ok(found.remove(run))
+}
+
+/// Those of some runs that were erased, if files are not here for that reason; `is_here` says whether a file is.
+pub fn find_erasures<'a>(
+    project: &Project,
+    runs: impl IntoIterator<Item = (&'a RunKey, &'a [FileEntry])>,
+    is_here: impl Fn(&FileEntry) -> bool,
+) -> Result<BTreeMap<RunKey, FoundRecord>, ProjectError> {
+    let (erased, mut erasures) = (ErasedRuns::load(project)?, BTreeMap::new());
+    if erased.is_empty() {
+        return Ok(erasures);
+    }
+    let judge = StandingJudge::new(project)?;
+    for (run, entries) in runs {
+        let Some(found) = erased.find(run, entries) else { continue };
+        let lacks = entries.iter().any(|entry| erased.is_gone(entry.md5) && !is_here(entry));
+        if lacks && judge.judge(found)? != Standing::PutBack {
+            erasures.insert(run.clone(), found.clone());
+        }
+    }
+    Ok(erasures)
 }
 
 /// The record of exactly these files of a run, whether their bytes are still here or not.
