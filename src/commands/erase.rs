@@ -7,6 +7,7 @@ use crate::commit::erase::{ErasePlan, RunErasure, erase_runs, plan_erasure};
 use crate::error::{Error, ExitKind};
 use crate::history::catalog;
 use crate::output::json::{EraseJson, ErasedRunJson, SharedObjectJson};
+use crate::output::{Confirmation, confirm};
 use crate::project::Project;
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -17,19 +18,21 @@ use crate::support::visible::escape_control;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 For data that must not exist any more, such as a person's. Removes every version of the runs' files from the workspace, DVC's cache
-and the remote; there is no way back. Without --yes, the plan is shown and nothing is done.
+and the remote; there is no way back. The plan is shown first; then you are asked on the terminal, unless --yes says so already.
+Without a terminal nothing is done without --yes.
 
 One commit takes the runs out of the dataset and adds a record of each in capture-erased/: which files, their MD5s and sizes, and the
 reason. History stays readable: where data is missing, commands say that it was erased. Push that commit, so that others know.
 
 Not reached, and for you to do: the recorders' directories in results/; other clones' workspaces and caches (`capture-hook pull` names
 what is still there, and the same command erases it there); exports, reports, backups; metrics and names of runs in git's history.
-Files that another run has with the same bytes stay, and are named.
+Files that another run, output or sister project (see `capture-hook gc --help`) has with the same bytes stay, and are named. This
+clone, and those of the sister projects, must have all that their git remotes have.
 
 To free space here and keep the run: `capture-hook forget`. To take a run out of the dataset and keep it: `capture-hook remove`.
 
 Examples:
-  capture-hook erase demo/r1 --everywhere                                the plan
+  capture-hook erase demo/r1 --everywhere --dry-run                      the plan
   capture-hook erase demo/r1 --everywhere --yes --reason 'by letter'")]
 pub struct Args {
     /// Committed runs.
@@ -38,7 +41,10 @@ pub struct Args {
     /// In this clone and on the remote: required, because there is no other.
     #[arg(long)]
     pub everywhere: bool,
-    /// Do it.
+    /// Show what would be erased where, and do nothing.
+    #[arg(short = 'n', long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Do it without asking.
     #[arg(long)]
     pub yes: bool,
     /// Why, for everybody who looks for the run later.
@@ -55,7 +61,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let message = "erase removes runs from this clone and from the remote for good, so it needs `--everywhere`";
         return Err(Error::new(ExitKind::Usage, "not_everywhere", message)
             .hint("to drop the copies of this clone alone: `capture-hook forget RUN`")
-            .hint("to see what would be erased where: `capture-hook erase RUN --everywhere`"));
+            .hint("to see what would be erased where: `capture-hook erase RUN --everywhere --dry-run`"));
     }
     let mut project = app.open_project()?;
     let catalog = catalog::load_catalog(&project)?;
@@ -71,16 +77,20 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if !app.ui.json() {
         show_plan(app, &project, &plan)?;
     }
-    if plan.is_done() || !args.yes {
+    if plan.is_done() || args.dry_run {
         if app.ui.json() {
             app.ui.print_json(&plan_json(&plan, false, None));
         } else if plan.is_done() {
             app.ui.status("nothing is left to erase");
         } else {
             app.ui.status("nothing was erased yet");
-            app.ui.hint(&format!("there is no way back; to do it, type it again with `--yes`: {}", command(&plan)));
+            app.ui.hint(&format!("there is no way back; to do it: {}", command(&plan)));
         }
         return Ok(CommandOutcome::Done);
+    }
+    if !args.yes && !confirm_erasure(app, &plan)? {
+        app.ui.status("nothing was erased");
+        return Ok(CommandOutcome::CheckFailed);
     }
     let outcome = erase_runs(&mut project, &plan, reason, args.message.as_deref(), &app.ui)?;
     let commit = if outcome.is_committed { Some(project.repo.resolve_commit("HEAD")?) } else { None };
@@ -104,10 +114,28 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// The command that does what a plan shows.
+/// The command that does what a plan shows, without asking.
 fn command(plan: &ErasePlan) -> String {
     let runs: Vec<String> = plan.runs.iter().map(|run| shell_quote(run.run.to_string())).collect();
     format!("`capture-hook erase {} --everywhere --yes`", runs.join(" "))
+}
+
+/// Asks on the terminal. An error if there is none: a script must say `--yes`.
+fn confirm_erasure(app: &App, plan: &ErasePlan) -> Result<bool, Error> {
+    let what = match plan.runs.as_slice() {
+        [run] => escape_control(&run.run),
+        runs => format_plural(runs.len() as u64, "run"),
+    };
+    // What is read by a program is not read by a person who could answer.
+    let answer = if app.ui.json() { Confirmation::NoTerminal } else { confirm(&format!("Erase {what} for good?")) };
+    match answer {
+        Confirmation::Yes => Ok(true),
+        Confirmation::No => Ok(false),
+        Confirmation::NoTerminal => {
+            let message = "nothing was erased: there is no way back, and no terminal to ask on";
+            Err(Error::new(ExitKind::Usage, "not_confirmed", message).hint(format!("to do it: {}", command(plan))))
+        }
+    }
 }
 
 /// Says what would be erased where, and what would not be reached.
@@ -136,6 +164,11 @@ fn show_plan(app: &App, project: &Project, plan: &ErasePlan) -> Result<(), Error
             .ui
             .status(&format!("on the remote `{remote}`: {}", format_plural(plan.on_remote.len() as u64, "object"))),
         None => app.ui.status("no remote is set: nothing is erased but in this clone"),
+    }
+    for (sister, count) in &plan.kept_for_sisters {
+        let objects = format_plural(*count as u64, "object");
+        app.ui.warn(&format!("the sister project {} needs {objects} of these runs, which stay", sister.display()));
+        app.ui.hint("to erase them, too, erase the runs that need them in that project first");
     }
     for run in &plan.runs {
         if let Some(dir) = &run.recorded {

@@ -9,8 +9,9 @@
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use uses::DataUses;
+use uses::{DataUses, find_sister_uses};
 
 use super::remove::{RunChange, change_runs, commit_records, find_clean_dataset};
 use crate::dvc::absent::AbsentRemote;
@@ -35,6 +36,8 @@ use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::support::text::format_plural;
 use crate::support::visible::escape_control;
+use crate::sync::gc::sisters::refuse_unfetched;
+use crate::sync::gc::{GcError, SISTER_SETTING};
 use crate::sync::local_copies::{
     RunCopies, RunFolder, RunVariant, find_run_folders, is_own_cache, remove_folders, remove_objects,
 };
@@ -80,6 +83,14 @@ pub enum EraseError {
         #[source]
         source: Option<RemoteError>,
     },
+    /// A sister project does not say what it needs.
+    #[error("it is not known what the sister project {} needs, so nothing is erased", dir.display())]
+    SisterUnknown {
+        /// Its directory.
+        dir: PathBuf,
+        /// Why not.
+        source: Box<GcError>,
+    },
     /// The project.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -104,6 +115,14 @@ impl Explain for EraseError {
                 .as_ref()
                 .map_or(CheckFailed.code("left_on_remote"), Explain::explain)
                 .hint("run the same command again, once the remote can be written"),
+            Self::SisterUnknown { dir, source } => {
+                let mut explanation = source.explain();
+                explanation.hints.truncate(1);
+                let dir = shell_quote(dir);
+                explanation.hint(format!(
+                    "if it shares neither cache nor remote any more: `git config --unset --fixed-value {SISTER_SETTING} {dir}`"
+                ))
+            }
             Self::Project(error) => error.explain(),
         }
     }
@@ -143,6 +162,8 @@ pub struct ErasePlan {
     pub remote: Option<String>,
     /// Whether other clones may use the cache.
     pub is_shared_cache: bool,
+    /// How many objects of the runs stay, because a sister project needs them.
+    pub kept_for_sisters: BTreeMap<PathBuf, usize>,
 }
 
 impl ErasePlan {
@@ -187,7 +208,10 @@ pub fn plan_erasure(
     let erased = ErasedRuns::load(project)?;
     let mut found: Vec<RunCopies> =
         runs.iter().map(|run| RunCopies::find(project, history, run)).collect::<Result<_, _>>()?;
-    let uses = DataUses::find(project, reporter)?;
+    let remote = project.dvc_settings()?.default_remote().map(|remote| remote.name.clone());
+    // What others have pushed to git since then can need the objects, or hold other versions of the runs.
+    let pushed = if remote.is_some() { refuse_unfetched(&project.repo, reporter)? } else { BTreeSet::new() };
+    let uses = DataUses::find(project, pushed, reporter)?;
     uses.complete(&mut found, reporter)?;
     if let Some(copies) = found.iter().find(|copies| copies.variants.is_empty()) {
         let run = copies.run.clone();
@@ -198,14 +222,19 @@ pub fn plan_erasure(
         .into());
     }
     let candidates: BTreeSet<DvcHash> = found.iter().flat_map(RunCopies::objects).collect();
-    let shared = uses.find_sharers(runs, &erased, &candidates)?;
+    let sisters = find_sister_uses(project, runs, &erased, &candidates, reporter)?;
+    let mut shared = uses.find_sharers(runs, &erased, &candidates)?;
+    for (hash, sister) in sisters.shared {
+        shared.entry(hash).or_insert(sister);
+    }
     let (cache, out_dir) = (project.open_cache()?, catalog::find_dataset_dir(project)?);
     let mut plan = ErasePlan {
         runs: Vec::new(),
         in_cache: BTreeSet::new(),
         on_remote: BTreeSet::new(),
-        remote: project.dvc_settings()?.default_remote().map(|remote| remote.name.clone()),
+        remote,
         is_shared_cache: !is_own_cache(project, &cache)?,
+        kept_for_sisters: sisters.counts,
     };
     for copies in &found {
         let folders = find_run_folders(project, &out_dir, copies)?;
@@ -216,9 +245,9 @@ pub fn plan_erasure(
         let own = copies.objects();
         let (stay, go): (BTreeSet<DvcHash>, BTreeSet<DvcHash>) =
             own.into_iter().partition(|hash| shared.contains_key(hash));
-        let in_head = |record: &ErasedRecord| {
-            let at = erased.find(&record.run, &record.entries());
-            at.is_some_and(|found| found.in_head)
+        let is_in_head = |record: &ErasedRecord| {
+            let found = erased.find(&record.run, &record.entries());
+            found.is_some_and(|found| found.in_head && found.record == *record)
         };
         let mut records = Vec::new();
         // Of a variant that another run has, too, nothing is erased.
@@ -226,7 +255,10 @@ pub fn plan_erasure(
         for variant in copies.variants.iter().filter(is_erased) {
             if let Some(known) = erased.find(&copies.run, &variant.entries) {
                 // Of another branch, perhaps: the same bytes are no conflict when the two merge.
-                records.push(known.record.clone());
+                let mut record = known.record.clone();
+                // What something else needed then and does not need now goes, too.
+                record.files.iter_mut().for_each(|file| file.kept &= stay.contains(&file.md5));
+                records.push(record);
                 continue;
             }
             let mut record = ErasedRecord::new(&copies.run, &variant.entries, variant.versions.clone(), reason);
@@ -236,7 +268,7 @@ pub fn plan_erasure(
             }
             records.push(record);
         }
-        let is_new = records.iter().map(|record| !in_head(record)).collect();
+        let is_new = records.iter().map(|record| !is_in_head(record)).collect();
         let recorded = catalog.get(&copies.run).and_then(|run| run.sources.recorded);
         plan.runs.push(RunErasure {
             run: copies.run.clone(),

@@ -1,6 +1,7 @@
 //! What the user sees: results on stdout, everything else on stderr, for people and as JSON. Knows the types of the
 //! rooms below and decides nothing.
 
+mod confirm;
 pub mod help;
 pub mod human;
 pub mod json;
@@ -15,6 +16,7 @@ mod text;
 mod ui;
 pub mod validation;
 
+pub use confirm::{Confirmation, confirm};
 pub use pick::{PickOutcome, pick_line};
 pub use sparkline::render_sparkline;
 pub use text::StyledText;

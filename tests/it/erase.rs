@@ -67,7 +67,7 @@ fn an_erased_run_is_gone_everywhere_and_its_history_stays_readable() {
 
         let refused = env.hook(["erase", FIRST]).fails(2);
         assert!(refused.stderr.contains("needs `--everywhere`"), "{}", refused.both());
-        let plan = env.hook(ERASE).ok();
+        let plan = env.hook(ERASE.iter().copied().chain(["--dry-run"])).ok();
         assert!(
             plan.stderr.contains("nothing was erased yet") && plan.stderr.contains("not reached: other clones"),
             "{}",

@@ -16,6 +16,7 @@ mod dvc_starts;
 mod engine;
 mod env;
 mod erase;
+mod erase_asked;
 mod erased_runs;
 mod export_documents;
 mod export_tables;

@@ -1,7 +1,7 @@
 """Runs a command on a terminal of its own, as a person does, and prints what the screen showed.
 
 on_terminal.py LIMIT QUESTION ANSWER PROGRAM ARGS…: each time the screen asks QUESTION in secret, ANSWER is typed; with an empty one
-nobody answers. What has not ended after LIMIT seconds is killed, and the exit code is 124. The terminal stops what writes to
+nobody answers. A QUESTION after `~` is one that is answered in the open. What has not ended after LIMIT seconds is killed, and the exit code is 124. The terminal stops what writes to
 it from the background (`stty tostop`), as some people have it.
 """
 
@@ -14,6 +14,7 @@ import termios
 import time
 
 limit, question, answer = float(sys.argv[1]), sys.argv[2].encode(), sys.argv[3].encode()
+is_open, question = question.startswith(b"~"), question.removeprefix(b"~")
 pid, terminal = pty.fork()
 if pid == 0:
     modes = termios.tcgetattr(0)
@@ -31,7 +32,7 @@ while status is None or select.select([terminal], [], [], 0)[0]:
             break
     # Who asks for a secret turns the echo off behind the question, and drops what was typed before.
     hidden = not termios.tcgetattr(terminal)[3] & termios.ECHO
-    if answer and hidden and screen.count(question) > answered:
+    if answer and (hidden or is_open) and screen.count(question) > answered:
         answered += 1
         os.write(terminal, answer + b"\n")
     if status is None:

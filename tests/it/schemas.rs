@@ -93,7 +93,7 @@ fn every_json_output_fits_its_schema() {
     ask("forget", &["forget", FIRST]);
     ask("gc", &["gc", "--keep", "0"]);
     ask("gc", &["gc", "--keep", "0", "--yes"]);
-    ask("erase", &["erase", FIRST, "--everywhere"]);
+    ask("erase", &["erase", FIRST, "--everywhere", "--dry-run"]);
     ask("doctor", &["doctor"]);
     ask("doctor-report", &["doctor", "--report"]);
     ask("pull", &["pull"]);

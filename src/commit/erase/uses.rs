@@ -2,7 +2,9 @@
 //! runs, and other outputs of DVC.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use super::EraseError;
 use crate::dataset::record::DatasetRecord;
 use crate::dataset::runs::{entries_of_run, run_of_path};
 use crate::dvc::file_list::FileList;
@@ -12,12 +14,14 @@ use crate::dvc::named_objects::{NamedObjects, PATHSPECS, names_objects};
 use crate::error::Error;
 use crate::git::{Oid, Repo};
 use crate::history::erased::ErasedRuns;
-use crate::history::needed::{ListReader, find_project_roots};
+use crate::history::needed::{ListReader, NeedScope, NeededError, find_project_roots};
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::visible::escape_control;
+use crate::sync::gc::since_seconds;
+use crate::sync::gc::sisters::Sisters;
 use crate::sync::local_copies::RunCopies;
 
 /// Everything that uses objects.
@@ -32,14 +36,27 @@ pub(super) struct DataUses<'p> {
 }
 
 impl<'p> DataUses<'p> {
-    /// Reads every version of DVC's files: of all commits that refs and reflogs reach, of indexes and of working trees.
-    pub fn find(project: &'p Project, reporter: &dyn Reporter) -> Result<Self, Error> {
-        let repo = &project.repo;
-        let roots = find_project_roots(repo)?;
+    /// Reads every version of DVC's files: of all commits that refs and reflogs reach, of `also`, of indexes and of working
+    /// trees.
+    pub fn find(project: &'p Project, also: BTreeSet<Oid>, reporter: &dyn Reporter) -> Result<Self, Error> {
+        let roots = find_project_roots(&project.repo)?;
         let lists = ListReader::of_projects(&roots, &project.env)?.with_dvc(project.dvc()?);
+        Self::find_in(&project.repo, &project.git_path(lockfile::FILE), lists, also, reporter)
+    }
+
+    /// The same of any repository. `own_path` is the file that records the dataset.
+    fn find_in(
+        repo: &Repo,
+        own_path: &str,
+        lists: ListReader<'p>,
+        also: BTreeSet<Oid>,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Error> {
+        if !repo.shallow_ends()?.is_empty() {
+            return Err(NeededError::Shallow { dir: repo.common_dir().to_path_buf() }.into());
+        }
         let mut uses = Self { own: BTreeSet::new(), others: BTreeMap::new(), files: BTreeMap::new(), lists };
-        let own_path = project.git_path(lockfile::FILE);
-        uses.read_commits(repo, &own_path, reporter)?;
+        uses.read_commits(repo, own_path, also, reporter)?;
         for tree in repo.find_work_tree_dirs()? {
             let Some(top) = &tree.work_tree else { continue };
             for path in repo.list_present_files(&tree, &PATHSPECS)? {
@@ -48,17 +65,27 @@ impl<'p> DataUses<'p> {
                     continue;
                 }
                 if let Some(bytes) = RootDir::new(top).read(&path, limits::LOCKFILE)? {
-                    uses.add_file(&name, &bytes, &own_path);
+                    uses.add_file(&name, &bytes, own_path);
                 }
             }
         }
         Ok(uses)
     }
 
-    fn read_commits(&mut self, repo: &Repo, own_path: &str, reporter: &dyn Reporter) -> Result<(), Error> {
+    fn read_commits(
+        &mut self,
+        repo: &Repo,
+        own_path: &str,
+        also: BTreeSet<Oid>,
+        reporter: &dyn Reporter,
+    ) -> Result<(), Error> {
         // Of the whole reflog: an amended commit can hold another version of the run.
-        let retained = repo.find_retained(0)?;
+        let mut retained = repo.find_retained(0)?;
+        retained.commits.extend(also);
         let mut versions = repo.list_file_versions(&retained.commits, &BTreeSet::new(), false, &PATHSPECS)?;
+        for object in &retained.others {
+            versions.extend(repo.list_tree_files(object)?);
+        }
         for tree in repo.find_work_tree_dirs()? {
             versions.extend(repo.list_index_files(&tree)?);
         }
@@ -72,13 +99,17 @@ impl<'p> DataUses<'p> {
         }
         let blobs: BTreeSet<Oid> = paths.keys().cloned().collect();
         let progress = reporter.start_counting("reading history", blobs.len() as u64, "file");
+        let mut unreadable = None;
         repo.read_blobs(&blobs, limits::LOCKFILE, |id, bytes| {
             progress.count_item();
-            if let (Some(path), Some(bytes)) = (paths.get(id), bytes) {
-                self.add_file(path, bytes, own_path);
+            match (paths.get(id), bytes) {
+                (Some(path), Some(bytes)) => self.add_file(path, bytes, own_path),
+                (Some(path), None) => unreadable = Some(format!("{} ({})", escape_control(path), id.short())),
+                (None, _) => {}
             }
         })?;
-        Ok(())
+        drop(progress);
+        unreadable.map_or(Ok(()), |what| Err(NeededError::Unreadable { what }.into()))
     }
 
     fn add_file(&mut self, path: &str, bytes: &[u8], own_path: &str) {
@@ -153,4 +184,45 @@ impl<'p> DataUses<'p> {
         }
         Ok(shared)
     }
+}
+
+/// What sister projects need of some objects.
+#[derive(Debug, Default)]
+pub(super) struct SisterUses {
+    /// The objects, each with a project that needs it.
+    pub shared: BTreeMap<DvcHash, String>,
+    /// How many of them each project needs.
+    pub counts: BTreeMap<PathBuf, usize>,
+}
+
+/// Finds what sister projects need of the objects of runs that are to be erased. In a clone of this project the runs count for
+/// nothing, as here. Of a remote's objects, each clone must know all that its own git remotes have.
+pub(super) fn find_sister_uses(
+    project: &Project,
+    runs: &BTreeSet<RunKey>,
+    erased: &ErasedRuns,
+    candidates: &BTreeSet<DvcHash>,
+    reporter: &dyn Reporter,
+) -> Result<SisterUses, Error> {
+    let of_remote = project.dvc_settings()?.default_remote().is_some();
+    let since = since_seconds(project.read_config()?.gc.keep);
+    let scope = NeedScope { since, ..NeedScope::default() };
+    let mut found = SisterUses::default();
+    for sister in Sisters::read(project)?.projects {
+        let unknown = |source| EraseError::SisterUnknown { dir: sister.dir.clone(), source: Box::new(source) };
+        let needed = sister.find_needed(&scope, of_remote, reporter).map_err(unknown)?;
+        let mut theirs: BTreeSet<DvcHash> =
+            candidates.iter().filter(|hash| needed.files.contains(hash)).copied().collect();
+        if !theirs.is_empty() && sister.is_clone_of(&project.repo)? {
+            let own_path = project.git_path(lockfile::FILE);
+            let uses = DataUses::find_in(&sister.repo, &own_path, sister.lists()?, BTreeSet::new(), reporter)?;
+            theirs = uses.find_sharers(runs, erased, &theirs)?.into_keys().collect();
+        }
+        if !theirs.is_empty() {
+            let name = format!("the sister project {}", escape_control(sister.dir.display()));
+            found.counts.insert(sister.dir, theirs.len());
+            found.shared.extend(theirs.into_iter().map(|hash| (hash, name.clone())));
+        }
+    }
+    Ok(found)
 }

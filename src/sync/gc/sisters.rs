@@ -16,22 +16,25 @@ use crate::support::env::Env;
 const NO_SISTER: &str = "none";
 
 /// The sister projects.
-pub(super) struct Sisters {
+pub struct Sisters {
     /// Those that are named.
-    pub(super) projects: Vec<Sister>,
+    pub projects: Vec<Sister>,
     /// Whether the user has named them all, or said that no other project exists.
-    pub(super) is_declared: bool,
+    pub is_declared: bool,
 }
 
 /// A clone of another project.
-pub(super) struct Sister {
-    pub(super) dir: PathBuf,
-    repo: Repo,
+pub struct Sister {
+    /// Its directory, absolute.
+    pub dir: PathBuf,
+    /// Its repository.
+    pub repo: Repo,
     env: Env,
 }
 
 impl Sisters {
-    pub(super) fn read(project: &Project) -> Result<Self, GcError> {
+    /// Reads the setting, and opens each project that it names.
+    pub fn read(project: &Project) -> Result<Self, GcError> {
         let repo = &project.repo;
         // Fails if a file of the working tree sets it.
         let is_declared = repo.own_path_setting(SISTER_SETTING).map_err(ProjectError::from)?.is_some();
@@ -54,20 +57,33 @@ impl Sisters {
 
 impl Sister {
     /// The roots of its DVC projects.
-    pub(super) fn find_roots(&self) -> Result<BTreeSet<PathBuf>, GcError> {
+    pub fn find_roots(&self) -> Result<BTreeSet<PathBuf>, GcError> {
         Ok(find_project_roots(&self.repo).map_err(ProjectError::from)?)
     }
 
+    /// Where its file lists are: in its caches, and on its remotes that are directories.
+    pub fn lists(&self) -> Result<ListReader<'static>, GcError> {
+        Ok(ListReader::of_projects(&self.find_roots()?, &self.env)?)
+    }
+
+    /// Whether it is a clone of this repository: they have a first commit in common.
+    pub fn is_clone_of(&self, repo: &Repo) -> Result<bool, GcError> {
+        let firsts = self.repo.query_git(["rev-list", "--max-parents=0", "--all"]).map_err(ProjectError::from)?;
+        let ids: BTreeSet<Oid> = firsts.stdout_text().lines().filter_map(Oid::parse).collect();
+        let mut found = RetainedObjects::default();
+        repo.sort_by_type(&ids, &mut found).map_err(ProjectError::from)?;
+        Ok(!found.commits.is_empty())
+    }
+
     /// What it needs. Of a remote's objects, its clone must know all that git's remotes have.
-    pub(super) fn find_needed(
+    pub fn find_needed(
         &self,
         scope: &NeedScope,
         of_remote: bool,
         reporter: &dyn Reporter,
     ) -> Result<NeededObjects, GcError> {
         let also = if of_remote { self.refuse_unfetched(reporter)? } else { BTreeSet::new() };
-        let roots = self.find_roots()?;
-        let lists = ListReader::of_projects(&roots, &self.env)?;
+        let lists = self.lists()?;
         let scope = NeedScope { since: scope.since, also, lost: scope.lost.clone() };
         Ok(find_needed(&self.repo, &scope, &lists, reporter)?)
     }
@@ -83,7 +99,7 @@ impl Sister {
 }
 
 /// What the refs of git's remotes name now, if this clone has all of it: what others have pushed since would be unknown.
-pub(super) fn refuse_unfetched(repo: &Repo, reporter: &dyn Reporter) -> Result<BTreeSet<Oid>, GcError> {
+pub fn refuse_unfetched(repo: &Repo, reporter: &dyn Reporter) -> Result<BTreeSet<Oid>, GcError> {
     let mut commits = BTreeSet::new();
     for remote in repo.list_remotes().map_err(ProjectError::from)? {
         reporter.show_status(&format!("asking git's remote `{remote}` for its branches"));
