@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, tree};
 
 /// A run that branches record differently.
-const SAME: &str = "demo/same";
+pub const SAME: &str = "demo/same";
 /// How the other side's files of it are called, once both are kept.
 const BESIDE: &str = "demo/same-theirs";
 
 /// Records a run anew, and commits it.
-fn commit_anew(env: &TestEnv, case: &str, key: &str) {
+pub fn commit_anew(env: &TestEnv, case: &str, key: &str) {
     let _ = fs::remove_dir_all(env.repo("results").join(key));
     env.record_as(case, key);
     env.hook(["select", key]).ok();
@@ -22,7 +22,7 @@ fn commit_anew(env: &TestEnv, case: &str, key: &str) {
 }
 
 /// `feature` and `main` have both recorded these runs, and each has added one of its own.
-fn disputed(keys: &[&str]) -> TestEnv {
+pub fn disputed(keys: &[&str]) -> TestEnv {
     let env = TestEnv::committed_native();
     env.git(["checkout", "-q", "-b", "feature"]).ok();
     env.commit_run(SECOND);
@@ -59,7 +59,7 @@ fn selected(env: &TestEnv) -> String {
     run
 }
 
-fn files_of(env: &TestEnv, key: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
+pub fn files_of(env: &TestEnv, key: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
     tree(&env.repo("data/captures").join(key))
 }
 
@@ -68,7 +68,7 @@ fn json(output: &CommandOutput) -> Value {
 }
 
 /// The codes of `check`'s findings, each with its run.
-fn findings(env: &TestEnv) -> Vec<String> {
+pub fn findings(env: &TestEnv) -> Vec<String> {
     let output = json(&env.hook(["--json", "check"]));
     let finding = |f: &Value| format!("{} {}", f["code"].as_str().unwrap(), f["run"].as_str().unwrap_or("-"));
     output["findings"].as_array().unwrap().iter().map(finding).collect()

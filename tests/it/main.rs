@@ -23,6 +23,7 @@ mod export_tables;
 mod export_tree;
 mod export_verify;
 mod faults;
+mod favored_sides;
 mod field_behind;
 mod field_clones;
 mod field_data;

@@ -131,7 +131,8 @@ pub fn merge_lockfile(
     // A version that does not parse selects nothing.
     let selection = |bytes: &[u8]| selected_run_dir(&Lockfile::parse(bytes).ok()?).map(str::to_owned);
     let decisions = MergeDecisions {
-        favored: files.favored,
+        // As git, which favours no side of an ancestor: else the other side's change would be the only one.
+        favored: files.favored.filter(|_| !files.makes_virtual_ancestor()),
         virtual_ancestor: files.makes_virtual_ancestor(),
         allows_schema_change: files.allows_schema_change,
         ..MergeDecisions::default()
@@ -172,6 +173,13 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
             notes.push(format!(
                 "resolve it: `capture-hook resolve {run} --ours` (the files of {ours}), `--theirs` (those of {theirs}) or `--both`"
             ));
+            // Of what both sides hold, it would have been taken.
+            if let Some(side) = files.favored {
+                let option = if side == MergeSide::Ours { "--ours" } else { "--theirs" };
+                notes.push(format!(
+                    "-X leaves a run that one side removed to you; for the side that it names: `capture-hook resolve {run} {option}`, then `git commit`"
+                ));
+            }
         }
     }
     if merged.conflicts.iter().any(|conflict| matches!(conflict, MergeConflict::Schema(_))) {
