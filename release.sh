@@ -10,7 +10,7 @@ SECONDS_ALLOWED=60
 usage() {
     cat <<'TEXT'
 usage: ./release.sh --check          every step of a release, on this machine; leaves it in dist/
-       ./release.sh --source         crate, source distribution, list of components (SBOM) and notes into dist/
+       ./release.sh --source         crate, source distribution, list of components (SBOM) and notes, alone in dist/
        ./release.sh --build TARGET   wheel and archive of the program for a platform into dist/
        ./release.sh --try WHEEL      install in an empty HOME without Rust, run the demo, uninstall; nothing may be left
        ./release.sh --sums           SHA256SUMS of what is in dist/
@@ -52,6 +52,8 @@ release_notes() {
 # --- what is made ------------------------------------------------------------------------------------------------
 make_source() {
     tools
+    # What an earlier build has left there would be released with it.
+    rm -rf dist
     mkdir -p dist
     # Built from its archive by `check`: cargo would build it anew, with all that it depends on.
     cargo package --locked --quiet --no-verify --allow-dirty --package capture-hook
@@ -225,7 +227,6 @@ try_wheel() { # WHEEL
 # The crate is built from its archive, and that program goes into the wheel.
 check() {
     check_version
-    rm -rf dist
     make_source
     # Outside of this workspace, as on the machine of whoever fetches it.
     local dir

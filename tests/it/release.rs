@@ -110,6 +110,47 @@ fn actions_are_pinned_by_commit() {
     assert!(actions.len() == pins.len() && actions.len() >= 5, "{pins:?}");
 }
 
+/// A release is made of what its own jobs made: the wheel of the trial before is no part of it.
+#[test]
+fn the_source_of_a_release_is_alone_in_dist() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |path: &str| temp.path().join(path);
+    for file in ["release.sh", "Cargo.toml", "Cargo.lock", "CHANGELOG.md"] {
+        fs::copy(root().join(file), at(file)).unwrap();
+    }
+    let script = fs::read_to_string(at("release.sh")).unwrap();
+    let tools = script.lines().find_map(|line| line.strip_prefix("TOOLS=(")?.strip_suffix(')')).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let metadata = format!(
+        r#"{{"packages": [{{"id": "a", "name": "capture-hook", "version": "{version}", "license": "MIT"}}], "resolve": {{"nodes": [{{"id": "a", "deps": []}}]}}}}"#
+    );
+    // Stand-ins for what takes minutes.
+    let cargo = format!(
+        "#!/bin/sh\nif [ \"$1\" = metadata ]; then echo '{metadata}'; else mkdir -p target/package; : >target/package/capture-hook-{version}.crate; fi\n"
+    );
+    let maturin = format!("#!/bin/sh\n: >dist/capture_hook-{version}.tar.gz\n");
+    let bin = "target/release-tools/bin";
+    fs::create_dir_all(at(bin)).unwrap();
+    fs::write(at("target/release-tools/stamp"), tools).unwrap();
+    for (name, text) in [("cargo", &cargo), ("maturin", &maturin)] {
+        let path = at(bin).join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    fs::create_dir(at("dist")).unwrap();
+    fs::write(at("dist/capture_hook-0.0.1-py3-none-any.whl"), "old").unwrap();
+    run_command(Command::new("bash").args(["release.sh", "--source"]).current_dir(temp.path())).ok();
+    let made: BTreeSet<String> =
+        fs::read_dir(at("dist")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let expected = [
+        "NOTES.md".to_owned(),
+        format!("capture-hook-{version}.crate"),
+        "capture-hook.cyclonedx.json".into(),
+        format!("capture_hook-{version}.tar.gz"),
+    ];
+    assert_eq!(made, BTreeSet::from(expected));
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
