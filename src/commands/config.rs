@@ -75,6 +75,8 @@ enum ConfigAction {
 
 /// What the keys begin with that say what the dataset is.
 const DATASET_PREFIX: &str = "dataset.";
+/// What to do about a settings file that cannot be read.
+const SAVE_AS_TEXT: &str = "see what was changed in it: `git diff HEAD -- capture-hook.toml`; it is TOML, in UTF-8";
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
@@ -82,8 +84,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let files = RootDir::new(&root);
     // A file that does not exist is the same as an empty one: every setting has its default.
     let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8")).hint(SAVE_AS_TEXT)
+    })?;
     match &args.action {
         ConfigAction::List { section } => list_settings(app, &text, section.as_deref())?,
         ConfigAction::Get { key } => get_setting(app, &text, key)?,
@@ -157,7 +160,8 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
     let config = Config::parse(&new).map_err(|error| {
         if key.starts_with(DATASET_PREFIX) {
             // The reason names the value, without a password.
-            return Error::new(ExitKind::Usage, "invalid_value", format!("{key}: {}", error.message));
+            return Error::new(ExitKind::Usage, "invalid_value", format!("{key}: {}", error.message))
+                .hint(format!("{key}: {}", setting.about()));
         }
         let message = format!("`{value}` is not a valid value for {key}: {}", error.message);
         Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", setting.about()))
@@ -225,9 +229,9 @@ fn find_root(app: &App) -> Result<PathBuf, Error> {
 
 fn parse_settings(text: &str) -> Result<(Config, DocumentMut), Error> {
     let config = Config::parse(text)?;
-    let document = text
-        .parse::<DocumentMut>()
-        .map_err(|error| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE}: {}", error.message())))?;
+    let document = text.parse::<DocumentMut>().map_err(|error| {
+        Error::new(ExitKind::Setup, "invalid_config", format!("{FILE}: {}", error.message())).hint(SAVE_AS_TEXT)
+    })?;
     Ok((config, document))
 }
 

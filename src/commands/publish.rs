@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::publish::{PublishRequest, PushTarget};
+use crate::commit::publish::PublishRequest;
 use crate::commit::{CommitRefused, publish, tags};
 use crate::error::{Error, ExitKind};
 use crate::hooks::report_tags;
@@ -13,6 +13,7 @@ use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::sync::push::{self, CheckDepth};
+use crate::sync::push_target::{PushTarget, push_target};
 use crate::validate::ValidationReport;
 use crate::{commit, history, hooks};
 
@@ -58,10 +59,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             Error::new(ExitKind::Usage, "force_unsupported", message).hint("run the stage's own command instead")
         );
     }
-    // With `-q`, `git symbolic-ref` fails silently if HEAD is detached.
-    let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
+    let detached = project.repo.is_detached()?;
     // Refused before the commit is made, not when it cannot be pushed.
-    if detached && !args.no_push && publish::push_target(&project)? != PushTarget::None {
+    if detached && !args.no_push && push_target(&project)? != PushTarget::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
         return Err(Error::new(ExitKind::Setup, "detached_head", message)
             .hint("make a branch with `git switch -c NAME`, then run the same command again")
@@ -170,7 +170,7 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
     // Lists are enough here: a list on the remote vouches for its files. `push` looks up every file.
     let upload = push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?;
     app.ui.status(&format!("data: {}", upload.message));
-    let target = publish::push_target(project)?;
+    let target = push_target(project)?;
     if target == PushTarget::None {
         app.ui.hint(
             "no git remote to push to: run `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`",

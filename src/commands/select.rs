@@ -197,7 +197,10 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
         })
         .collect();
     let choice = pick_line("Which run? (text filters, Enter selects, Esc leaves)", &lines);
-    match choice.map_err(|e| Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
+    match choice.map_err(|e| {
+        Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}"))
+            .hint("name the run: `capture-hook select RUN`")
+    })? {
         PickOutcome::Line(at) => Ok(runs.into_iter().nth(at).map(|run| run.dir)),
         PickOutcome::Cancelled => Ok(None),
         PickOutcome::NoTerminal => Err(missing()),

@@ -20,6 +20,7 @@ use crate::setup::worktree;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::stderr_events::StderrEvent;
 use crate::support::visible::escape_control;
+use crate::sync::push_target::PushTarget;
 use crate::validate::ValidationReport;
 
 /// Runs to commit.
@@ -59,17 +60,6 @@ pub struct NewRuns {
     pub left_out: Vec<String>,
     /// What was removed from the dataset, each in words.
     pub removed: Vec<String>,
-}
-
-/// Where a branch is pushed to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PushTarget {
-    /// Git knows by itself.
-    Upstream,
-    /// To this remote, which becomes the branch's upstream.
-    Remote(String),
-    /// There is no remote.
-    None,
 }
 
 /// Puts these runs into the dataset and commits them through the user's hooks, all or none.
@@ -217,21 +207,6 @@ fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<
     } else {
         Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into())
     }
-}
-
-/// Where `git push` would send the checked-out branch.
-pub fn push_target(project: &Project) -> Result<PushTarget, ProjectError> {
-    if project.repo.query_git(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
-        return Ok(PushTarget::Upstream);
-    }
-    if let Some(remote) = project.repo.config_value("remote.pushDefault")? {
-        return Ok(PushTarget::Remote(remote));
-    }
-    let text = project.repo.query_git(["remote"])?.stdout_text();
-    let remotes: Vec<&str> = text.lines().collect();
-    let chosen =
-        remotes.iter().find(|name| **name == "origin").or(if remotes.len() == 1 { remotes.first() } else { None });
-    Ok(chosen.map_or(PushTarget::None, |name| PushTarget::Remote((*name).to_owned())))
 }
 
 /// Pushes the checked-out branch with the tags on it.

@@ -85,11 +85,15 @@ impl Explain for NativeError {
                 Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml")
             }
             Self::NoFileList(_) => CheckFailed.code("data_not_in_cache").hint("run `capture-hook pull`"),
-            Self::NoRun(_) => Setup.code("run_not_in_dataset"),
+            Self::NoRun(_) => Setup
+                .code("run_not_in_dataset")
+                .hint("see whether the stage calls `capture-hook ingest`: `capture-hook doctor`"),
             Self::DvcBusy(error) => error.explain(),
             Self::Lockfile(error) => error.explain(),
             Self::Cache(error) => error.explain(),
-            Self::FileList(_) => CheckFailed.code("invalid_listing"),
+            Self::FileList(_) => {
+                CheckFailed.code("invalid_listing").hint("see what is wrong with the data: `capture-hook verify`")
+            }
             Self::Fs(error) => error.explain(),
         }
     }

@@ -52,7 +52,9 @@ impl Explain for DvcYamlError {
             Self::Yaml(_) | Self::Shape { .. } => {
                 Setup.code("invalid_dvc_yaml").hint("see how DVC reads it: `dvc stage list`")
             }
-            Self::Unsupported(_) => Setup.code("stage_not_understood"),
+            Self::Unsupported(_) => Setup
+                .code("stage_not_understood")
+                .hint("write the stage as `capture-hook init` does; see how DVC reads it: `dvc stage list`"),
         }
     }
 }

@@ -133,7 +133,9 @@ impl Explain for SignError {
                 .code("no_signing_key")
                 .hint("add a key to the agent with `ssh-add`, or name one: `git config --global user.signingKey ~/.ssh/id_ed25519.pub`"),
             Self::NoProgram { .. } => Setup.code("no_signing_program").hint("install OpenSSH or GnuPG, or put it on PATH"),
-            Self::NoSignature { .. } => Program.code("no_signature"),
+            Self::NoSignature { .. } => {
+                Program.code("no_signature").hint("see what the program says: `git tag -s TAG` uses the same key")
+            }
             Self::NoDsse { .. } => Setup.code("dsse_unsupported").hint("run the command without `--dsse`"),
             Self::Agent { .. } => Program.code("agent_failed").hint("see which keys it holds with `ssh-add -l`"),
             Self::Program(error) => error.explain(),

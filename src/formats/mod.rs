@@ -67,7 +67,12 @@ impl Explain for ParamsError {
                 "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a \
                  file that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
             ),
-            Self::Invalid { .. } | Self::Format { .. } => Setup.code("invalid_params"),
+            Self::Invalid { file, .. } => Setup
+                .code("invalid_params")
+                .hint(format!("see what was changed in it: `git diff HEAD -- {}`", shell_quote(file))),
+            Self::Format { .. } => Setup
+                .code("invalid_params")
+                .hint("name a file of another format in dvc.yaml (`vars`, and `params` of the stage)"),
         }
     }
 }

@@ -122,6 +122,12 @@ impl Repo {
         Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
+    /// Whether HEAD names a commit and no branch.
+    pub fn is_detached(&self) -> Result<bool, GitError> {
+        // With `-q`, it fails silently then.
+        Ok(!self.query_git(["symbolic-ref", "-q", "HEAD"])?.success())
+    }
+
     /// Whether some remote-tracking branch holds the commit, so that others can have it.
     pub fn is_on_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");

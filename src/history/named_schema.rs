@@ -65,8 +65,12 @@ pub enum NamedSchemaError {
 impl Explain for NamedSchemaError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoFile { .. } => Setup.code("no_such_file"),
-            Self::Invalid { .. } => CheckFailed.code("invalid_schema"),
+            Self::NoFile { .. } => {
+                Setup.code("no_such_file").hint("make one out of a run's rows: `capture-hook schema infer RUN`")
+            }
+            Self::Invalid { .. } => CheckFailed
+                .code("invalid_schema")
+                .hint("docs/schema.md says what it holds; see a valid one: `capture-hook schema show RUN`"),
             Self::Missing { name } => CheckFailed.code("missing_schema").hints(infer_hints(name)),
             Self::Project(error) => error.explain(),
             Self::Fs(error) => error.explain(),

@@ -19,6 +19,7 @@ use self::run_files::FilesChecker;
 use self::schemas::check_schemas;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
+use crate::dvc::remote::missing::ADD_REMOTE_HINT;
 use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
@@ -441,7 +442,7 @@ impl HistoryChecker<'_> {
         let mut missing = match push::find_missing_on_remote(self.project, &versions) {
             Ok(Some(missing)) => missing,
             Ok(None) => {
-                let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
+                let message = format!("no DVC remote is set; {ADD_REMOTE_HINT}");
                 report.findings.push(new_finding("data_missing", None, message));
                 return Ok(());
             }

@@ -124,7 +124,9 @@ impl Explain for LoadError {
                 Setup.code("no_such_run").hints(suggestion).hint("list the runs with `capture-hook runs`")
             }
             Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("name it as experiment/run_id"),
-            Self::NoFile { .. } | Self::Unreadable { .. } => CheckFailed.code("run_unreadable"),
+            Self::NoFile { .. } | Self::Unreadable { .. } => {
+                CheckFailed.code("run_unreadable").hint("see what is wrong with the data: `capture-hook verify`")
+            }
             Self::Damaged { path, .. } => CheckFailed
                 .code("data_damaged")
                 .hint(format!("remove it, and read the run again, which fetches it: `rm -f {}`", shell_quote(path))),

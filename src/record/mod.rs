@@ -105,8 +105,10 @@ impl Explain for RecordError {
             }
             Self::Fs(error) => error.explain(),
             Self::Thread(_) => Io.code("io"),
-            Self::Failed => Io.code("recorder_failed"),
-            Self::Closed => Usage.code("recorder_closed"),
+            Self::Failed => {
+                Io.code("recorder_failed").hint("the first error says why; record the run anew, under another run id")
+            }
+            Self::Closed => Usage.code("recorder_closed").hint("record into a new run"),
         }
     }
 }

@@ -63,8 +63,10 @@ impl Explain for FsError {
                 .hint("replace the link by a file or directory of the project"),
             Some(PathRefusal::Escape) => Setup.code("link_not_followed").hint(look()),
             Some(PathRefusal::NotRegular) => Setup.code("not_a_regular_file").hint(look()),
-            Some(PathRefusal::TooLarge(_)) => Setup.code("file_too_large"),
-            Some(PathRefusal::Outside) => Setup.code("path_outside_project"),
+            Some(PathRefusal::TooLarge(_)) => Setup.code("file_too_large").hint(look()),
+            Some(PathRefusal::Outside) => {
+                Setup.code("path_outside_project").hint("name a file or directory inside of the project")
+            }
             None => match self.source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Io
                     .code("disk_full")

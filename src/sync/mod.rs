@@ -13,6 +13,7 @@ mod outcome;
 mod plan;
 pub mod pull;
 pub mod push;
+pub mod push_target;
 pub mod sent;
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::missing;
 pub use crate::dvc::remote::missing::CheckDepth;
-use crate::dvc::remote::missing::{MissingObjects, RemoteError};
+use crate::dvc::remote::missing::{ADD_REMOTE_HINT, MissingObjects, RemoteError};
 use crate::error::ExitKind::{CheckFailed, Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
@@ -150,9 +150,7 @@ impl Explain for UploadError {
     fn explain(&self) -> Explanation {
         let anyway = || format!("to push the commits anyway: {NO_VERIFY}");
         match self {
-            Self::NoRemote { .. } => Setup
-                .code("no_dvc_remote")
-                .hint("add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+            Self::NoRemote { .. } => Setup.code("no_dvc_remote").hint(ADD_REMOTE_HINT),
             Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()).hint(anyway()),
             Self::Missing { .. } => CheckFailed
                 .code("data_missing")

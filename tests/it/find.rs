@@ -180,7 +180,7 @@ fn status_leads_from_nothing_to_pushed() {
     assert_eq!(next().unwrap(), format!("capture-hook publish {FIRST}"));
     env.hook(["status", "--check"]).fails(1);
     env.git(["commit", "-qam", "A run"]).ok();
-    assert_eq!(next().unwrap(), "git push --follow-tags");
+    assert_eq!(next().unwrap(), "git push --follow-tags -u origin HEAD");
     env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     assert_eq!(next(), None);
     let output = env.hook(["status", "--check"]).ok();

@@ -59,6 +59,7 @@ fn a_stage_that_ingests_nothing_stops_the_commit() {
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
     dvc repro -s capture_ingest
     error: the run demo/run-20260105-041 is not in the dataset
+    hint: see whether the stage calls `capture-hook ingest`: `capture-hook doctor`
     ");
 }
 

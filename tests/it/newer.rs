@@ -112,7 +112,10 @@ fn a_schema_of_a_newer_format_is_not_read() {
     fs::write(&path, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
     env.select("minigrid/r1");
     refused(&env, 1, &[&["validate", "minigrid/r1"], &["select", "minigrid/r1"]]);
-    assert_snapshot!(env.screen(&env.hook(["schema", "check", "results/minigrid/r1/schema.json"])), @"error: results/minigrid/r1/schema.json is not a valid schema: `format` is 2; a newer capture-hook can read it");
+    assert_snapshot!(env.screen(&env.hook(["schema", "check", "results/minigrid/r1/schema.json"])), @"
+    error: results/minigrid/r1/schema.json is not a valid schema: `format` is 2; a newer capture-hook can read it
+    hint: docs/schema.md says what it holds; see a valid one: `capture-hook schema show RUN`
+    ");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::env::{TestEnv, run_command};
 use crate::ingest::ingested_corpus;
 
 mod codes;
+mod hints;
 mod sources;
 
 fn root() -> PathBuf {
@@ -64,6 +65,38 @@ fn every_error_keeps_its_code_and_exit_code() {
     let of_two_minds: Vec<&str> = codes.lines().filter(|line| line.split(' ').count() > 2).collect();
     assert!(of_two_minds.is_empty(), "codes with several exit codes:\n{}", of_two_minds.join("\n"));
     pin("codes.txt", &codes);
+}
+
+/// Codes that are made without a hint in some place, and why.
+const WITHOUT_HINT: [(&str, &str); 20] = [
+    ("data_missing", "`pull` adds who has the data, and `get` where else to look"),
+    ("data_not_fetched", "`pull` adds the command that fetches it"),
+    ("data_not_here", "`verify` adds the command that fetches it"),
+    ("erased", "there is nothing to do: it was erased on purpose, and the message says when and why"),
+    ("fetch_failed", "the program's own words say why; `pull` adds what to type then"),
+    ("interrupted", "the user stopped it"),
+    ("invalid_dvc_config", "its `explain` adds the hint to every one of its errors"),
+    ("io", "the system's own words say why"),
+    ("left_on_remote", "its `explain` adds the hint to both of its causes"),
+    ("no_room", "the message says how much room there is and how much is needed"),
+    ("permission_denied", "a hint is added if it is known how to get access"),
+    ("program_failed", "the program's own words say why, and whoever called it adds what to type"),
+    ("program_not_started", "whoever called the program adds what to type"),
+    ("program_timed_out", "whoever called the program adds what to type"),
+    ("program_wait_failed", "the system's own words say why"),
+    ("python_package_missing", "a hint is added for each package that is missing"),
+    ("runs_lost", "a hint is added for how they were lost"),
+    ("unknown_setting", "a hint is added, by what was typed"),
+    ("unknown_shell", "the command line names the shells before this is reached"),
+    ("usage", "a hook that git calls has its arguments"),
+];
+
+#[test]
+fn every_error_has_a_hint_or_a_reason_why_not() {
+    let without = hints::without_hint(&sources::read());
+    let reasons: BTreeSet<String> = WITHOUT_HINT.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert!(without.len() > 10, "found only {without:?}");
+    assert_eq!(without, reasons, "left: made without a hint; right: the reasons that are given");
 }
 
 #[test]

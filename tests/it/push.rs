@@ -155,7 +155,7 @@ fn without_a_dvc_remote_the_push_stops() {
         let output = env.git(["push", "origin", "main"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: no DVC remote is set for the data of commit [commit] (results/nav/run-20261124-021550)
-        hint: add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)
+        hint: add one: `capture-hook init --remote URL` (a directory, s3://…, ssh://…)
         error: failed to push some refs to '../origin.git'
         ");
     });

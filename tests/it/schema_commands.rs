@@ -84,9 +84,11 @@ fn a_schema_is_never_replaced_and_no_bad_one_added() {
     let before = tree(&dir);
     assert_snapshot!(env.screen(&env.hook(["schema", "add", "mine/r1", "bad.json"]).fails(1)), @"
     error: bad.json is not a valid schema: the column `x` of steps has the unknown dtype `float31`; did you mean `float32`?
+    hint: docs/schema.md says what it holds; see a valid one: `capture-hook schema show RUN`
     ");
     assert_snapshot!(env.screen(&env.hook(["schema", "add", "mine/r1", "no.json"]).fails(3)), @"
     error: there is no file no.json
+    hint: make one out of a run's rows: `capture-hook schema infer RUN`
     ");
     assert_eq!(tree(&dir), before);
     env.hook(["schema", "add", "mine/r1", "good.json"]).ok();

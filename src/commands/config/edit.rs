@@ -20,33 +20,38 @@ pub(super) fn set_value(
             "invalid_value",
             format!("`{value}` is not a valid value for {}: {expected}", setting.key()),
         )
+        .hint(format!("{}: {}", setting.key(), setting.about()))
     };
     let mut persons = Vec::new();
-    let new = match setting.kind() {
-        SettingType::Text => Value::from(value),
-        SettingType::Flag => match value {
-            "true" | "yes" | "on" => true.into(),
-            "false" | "no" | "off" => false.into(),
-            _ => return Err(invalid_value("true or false")),
-        },
-        SettingType::Bytes => {
-            parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
-        }
-        SettingType::Count => {
-            // TOML has no larger integers.
-            let count = value.parse::<i64>().ok().filter(|count| *count >= 0);
-            count.ok_or_else(|| invalid_value("a number, such as 0 or 100"))?.into()
-        }
-        SettingType::List => {
-            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Value::Array(items.collect())
-        }
-        SettingType::Creators => {
-            persons = parse_creators(value)
-                .map_err(|error| Error::new(ExitKind::Usage, "invalid_value", format!("{}: {error}", setting.key())))?;
-            Value::Array(Array::new())
-        }
-    };
+    let new =
+        match setting.kind() {
+            SettingType::Text => Value::from(value),
+            SettingType::Flag => match value {
+                "true" | "yes" | "on" => true.into(),
+                "false" | "no" | "off" => false.into(),
+                _ => return Err(invalid_value("true or false")),
+            },
+            SettingType::Bytes => {
+                parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
+            }
+            SettingType::Count => {
+                // TOML has no larger integers.
+                let count = value.parse::<i64>().ok().filter(|count| *count >= 0);
+                count.ok_or_else(|| invalid_value("a number, such as 0 or 100"))?.into()
+            }
+            SettingType::List => {
+                let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Value::Array(items.collect())
+            }
+            SettingType::Creators => {
+                persons =
+                    parse_creators(value).map_err(|error| {
+                        Error::new(ExitKind::Usage, "invalid_value", format!("{}: {error}", setting.key()))
+                            .hint(format!("{}: {}", setting.key(), setting.about()))
+                    })?;
+                Value::Array(Array::new())
+            }
+        };
     let path = setting.path();
     let Some((name, sections)) = path.split_last() else { return Ok(()) };
     let mut table = document.as_table_mut() as &mut dyn TableLike;

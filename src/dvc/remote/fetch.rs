@@ -10,6 +10,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::project::DvcProject;
 use crate::dvc::reason::describe_failure;
+use crate::dvc::remote::missing::ADD_REMOTE_HINT;
 use crate::dvc::settings::UntrustedSetting;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
@@ -68,7 +69,7 @@ pub enum FetchError {
 impl Explain for FetchError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("add one: `dvc remote add -d NAME URL`"),
+            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint(ADD_REMOTE_HINT),
             Self::NotOnRemote { .. } => {
                 CheckFailed.code("data_not_on_remote").hint("push it from the clone that has it: `capture-hook push`")
             }

@@ -89,9 +89,7 @@ pub enum RemoteError {
 impl Explain for RemoteError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoRemote => Setup
-                .code("no_dvc_remote")
-                .hint("add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+            Self::NoRemote => Setup.code("no_dvc_remote").hint(ADD_REMOTE_HINT),
             Self::Program(error) => match error.explain() {
                 explanation if explanation.hints.is_empty() => explanation.hint(CHECK_REMOTE_HINT),
                 explanation => explanation,
@@ -103,6 +101,9 @@ impl Explain for RemoteError {
         }
     }
 }
+
+/// What to type if there is no remote.
+pub const ADD_REMOTE_HINT: &str = "add one: `capture-hook init --remote URL` (a directory, s3://…, ssh://…)";
 
 /// What to type if nothing more is known.
 const CHECK_REMOTE_HINT: &str =

@@ -99,7 +99,7 @@ impl Explain for MetadataError {
                 let commit = format!("commit the changes: exports read {FILE} and {} as HEAD has them", citation::FILE);
                 Setup.code("dataset_incomplete").hints(set).hint(commit)
             }
-            Self::Flag { .. } => Usage.code("invalid_value"),
+            Self::Flag { .. } => Usage.code("invalid_value").hint("see the options: `capture-hook export --help`"),
             Self::Citation { key, .. } => Setup
                 .code("invalid_citation")
                 .hint("correct the file and commit it: exports read it as HEAD has it")

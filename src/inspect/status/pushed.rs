@@ -8,6 +8,7 @@ use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
 use crate::sync::push::RemoteDataError;
+use crate::sync::push_target::push_target;
 use crate::sync::sent;
 
 const STEP: &str = "pushed";
@@ -57,6 +58,9 @@ pub(super) fn check_pushed(
     } else {
         CommitState::NotPushed
     };
+    if let Some(command) = find_next_command(project, &data, &commit)? {
+        status.suggest_next(command);
+    }
     report_pushed(status, &data, &commit);
     Ok(())
 }
@@ -78,6 +82,25 @@ fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteDat
     Ok(match project.dvc()?.find_on_remote_dir(dir, version)? {
         OnRemoteDir::All => RemoteData::OnRemote,
         OnRemoteDir::Incomplete { rest_is_here } => RemoteData::Incomplete { rest_is_here },
+    })
+}
+
+/// The command that sends what is not sent yet.
+fn find_next_command(
+    project: &Project,
+    data: &RemoteData,
+    commit: &CommitState,
+) -> Result<Option<String>, ProjectError> {
+    let not_pushed = *commit == CommitState::NotPushed;
+    Ok(match data {
+        // Nothing that can be typed here sends it.
+        RemoteData::Absent(_) | RemoteData::Incomplete { rest_is_here: false } => None,
+        RemoteData::Incomplete { rest_is_here: true } if !not_pushed => Some("capture-hook push".into()),
+        // A push is refused while its data can be sent nowhere.
+        RemoteData::NoRemote if not_pushed => Some("capture-hook init --remote URL".into()),
+        _ if not_pushed && project.repo.is_detached()? => Some("git switch -c BRANCH".into()),
+        _ if not_pushed => push_target(project)?.command(),
+        _ => None,
     })
 }
 
@@ -118,13 +141,6 @@ fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState
         state = StepState::Pending;
     } else if *commit == CommitState::NoRemote && state == StepState::Done {
         state = StepState::Unknown;
-    }
-    match data {
-        // Nothing that can be typed here sends it.
-        RemoteData::Absent(_) | RemoteData::Incomplete { rest_is_here: false } => {}
-        RemoteData::Incomplete { rest_is_here: true } if !not_pushed => status.suggest_next("capture-hook push"),
-        _ if not_pushed => status.suggest_next("git push --follow-tags"),
-        _ => {}
     }
     status.add_step(STEP, state, format!("data: {data_text}; git: {git_text}"));
 }
