@@ -26,6 +26,7 @@ from ._record import record, record_parallel, record_vector
 from .errors import (
     CaptureHookError,
     DatasetError,
+    ErasedRunError,
     InvalidRunError,
     RunIOError,
     RunNotFoundError,
@@ -39,6 +40,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetRun",
+    "ErasedRunError",
     "Ingested",
     "InvalidRunError",
     "RunIOError",

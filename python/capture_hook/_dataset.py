@@ -10,6 +10,7 @@ from typing import Any, final
 
 from . import _html
 from ._native import ArrowTable, RunRows, _DatasetVersion
+from .errors import ErasedRunError
 
 __all__ = ["Dataset", "DatasetRun"]
 
@@ -113,8 +114,9 @@ class Dataset:
             ``min_final_distance`` (float, cells; plume-nav-sim); ``base_seed``, ``seeds``, ``seed_min``, ``seed_max``
             (int; ``seeds`` is how many different ones the steps have); ``config_hash`` (text, SHA-256 in hex); ``commit``
             (text: the newest commit, reachable from the revision, that introduced the run), ``committed_at`` (time, UTC),
-            ``author`` (text), ``tags`` (list of text), ``data_version`` (text); ``valid`` (bool); ``schema_version``,
-            ``simulator``, ``simulator_version``, ``code_version`` (text).
+            ``author`` (text), ``tags`` (list of text), ``data_version`` (text); ``valid`` (bool); ``erased`` (text: why the run's
+            data was erased on purpose; null for all others); ``schema_version``, ``simulator``, ``simulator_version``,
+            ``code_version`` (text).
 
             Then ``metric.<name>`` (float) for each metric that any run declares, and ``env_config.<key>`` for each key of
             the configurations, the keys of objects inside joined by dots: bool, int, float or text if all runs have that,
@@ -144,6 +146,7 @@ class Dataset:
         Raises:
             UnknownRunError: there is no such run; its hints name those that are spelled alike. It is a ``KeyError``, too.
             RunUsageError: a run id that several runs have.
+            ErasedRunError: when the rows are read: a run's data was erased on purpose. It is a ``DatasetError``, too.
             DatasetError: when the rows are read: a file is damaged, or not in this clone and cannot be fetched.
         """
         return self._inner.rows(True, _names(runs), _columns(columns))
@@ -168,6 +171,7 @@ class Dataset:
         Raises:
             UnknownRunError: there is no such run.
             RunUsageError: ``into`` is taken.
+            ErasedRunError: the run's data was erased on purpose. It is a ``DatasetError``, too.
             DatasetError: a file is damaged, or not in this clone and cannot be fetched.
         """
         return Path(self._inner.path(str(run), into))
@@ -180,7 +184,7 @@ class Dataset:
             ``[-1]`` for a list of any length; ``None`` for a single value), ``unit``, ``description`` (text or ``None``), ``nullable``
             (bool), ``metrics`` (list of ``mean``, ``min``, ``max``) and ``runs`` (int: how many of the experiment's runs
             have it). The columns that every run has, such as ``step``, are not declared and not listed. Several runs whose
-            schemas differ are united by name, the newest name last.
+            schemas differ are united by name, the newest name last. What only erased runs declared is not known any more.
 
         Raises:
             UnknownRunError: there is no such experiment.
@@ -313,4 +317,7 @@ class DatasetRun:
         return f"<DatasetRun {_html.plain(self._name)} of {self._dataset.commit[:10]}>"
 
     def _repr_html_(self) -> str:
-        return _html.run_html(self, self._dataset._inner.rewards(self._name))
+        try:
+            return _html.run_html(self, self._dataset._inner.rewards(self._name))
+        except ErasedRunError as error:
+            return _html.failure_html(self._name, error)

@@ -109,6 +109,11 @@ def dataset_html(dataset: Dataset) -> str:
     return f"<div><strong>Dataset</strong>: {runs}{_table(facts)}{table}</div>"
 
 
+def failure_html(name: str, error: Exception) -> str:
+    """A run that cannot be shown, and why."""
+    return f"<div><strong>{_text(name)}</strong>: {_text(error)}</div>"
+
+
 def run_html(run: DatasetRun, rewards: Sequence[float | None]) -> str:
     """A run: its figures, its rewards, its configuration, and where it comes from."""
     metrics, provenance = run.metrics, run.provenance

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "CaptureHookError",
     "DatasetError",
+    "ErasedRunError",
     "InvalidRunError",
     "RunIOError",
     "RunNotFoundError",
@@ -53,6 +54,11 @@ class UnknownRunError(RunNotFoundError, KeyError):
 class DatasetError(CaptureHookError, OSError):
     """Data of a dataset that cannot be read: damaged (``code`` is ``data_damaged``), or neither in this clone nor on the remote.
     The message names the file, the hints what to type."""
+
+
+class ErasedRunError(DatasetError):
+    """A run's data was erased on purpose (``capture-hook erase``) and is nowhere any more; ``code`` is ``erased``. The message says why,
+    and where that is written down."""
 
 
 class RunIOError(CaptureHookError, OSError):

@@ -29,6 +29,7 @@ pub fn load_exception(py: Python<'_>, error: LoadError) -> PyErr {
     let error = Error::from(error);
     let class = match (error.exit_kind(), error.code()) {
         (_, "no_such_run") => "UnknownRunError",
+        (_, "erased") => "ErasedRunError",
         (_, "ambiguous_run") | (ExitKind::Usage, _) => "RunUsageError",
         _ if is_of_data => "DatasetError",
         _ => return to_exception(py, error),

@@ -8,7 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
-from projects import copy_project, git, hook, new_project, objects, overwrite, publish, record_run, sh, state
+from projects import (
+    copy_project,
+    git,
+    hook,
+    new_project,
+    objects,
+    overwrite,
+    publish,
+    record_declared,
+    record_run,
+    sh,
+    state,
+)
 
 import capture_hook
 from capture_hook import Dataset
@@ -186,6 +198,57 @@ def test_damage_on_the_remote_does_not_come_here(clone, project, tmp_path):
     with pytest.raises(capture_hook.DatasetError) as caught:
         rows(Dataset(clone).steps("nav/r1"))
     assert caught.value.code == "data_missing" and cached(clone) == []
+
+
+def test_an_erased_run_is_called_erased(copy):
+    """Wherever its data would be read, and by the revisions from before; all other runs are read as ever."""
+    import pyarrow
+
+    record_declared(copy, "spring/s1", {"x": {"dtype": "float32"}}, [{"x": 0.5}])
+    publish(copy)
+    git(copy, "tag", "before")
+    hook(copy, "push")
+    Dataset(copy).runs()
+    for run in ["nav/r1", "spring/s1"]:
+        hook(copy, "erase", run, "--everywhere", "--yes", "--reason", "asked by letter")
+    assert list(Dataset(copy)) == ["nav/r2", "nav/r3"]
+    dataset = Dataset(copy, "before")
+    assert list(dataset) == ["nav/r1", "nav/r2", "nav/r3", "spring/s1"]
+    run = dataset["nav/r1"]
+    reads = [
+        lambda: rows(dataset.steps()),
+        lambda: dataset.episodes("nav").num_rows,
+        lambda: run.path,
+        lambda: dataset.path(run, into=copy.parent / "new"),
+        lambda: run.config,
+        lambda: run.metrics,
+        lambda: run.provenance,
+    ]
+    for read in reads:
+        with pytest.raises(capture_hook.ErasedRunError) as caught:
+            read()
+        assert caught.value.code == "erased" and isinstance(caught.value, capture_hook.DatasetError)
+        assert "the data of nav/r1 was erased on purpose: asked by letter (capture-erased/" in str(caught.value)
+        assert caught.value.hints[0].endswith("`capture-hook show nav/r1`")
+    with pytest.raises(capture_hook.ErasedRunError, match="nav/r1 was erased .*; and that of 1 other run"):
+        rows(dataset.steps())
+    assert not (copy.parent / "new").exists()
+    assert "nav/r1</strong>: the data of nav/r1 was erased on purpose" in run._repr_html_()
+    table = {row["run"]: row for row in pyarrow.table(dataset.runs()).to_pylist()}
+    assert [name for name, row in table.items() if row["erased"]] == ["nav/r1", "spring/s1"]
+    assert table["nav/r1"]["erased"].startswith("asked by letter (capture-erased/")
+    gone, there = table["nav/r1"], table["nav/r2"]
+    assert (gone["steps"], gone["reward"], gone["valid"]) == (None, None, None) and gone["commit"] == there["commit"]
+    assert (there["steps"], there["erased"]) == (60, None)
+    assert rows(dataset.steps(["nav/r2", "nav/r3"])) == 120 and len(capture_hook.load_steps(dataset.path("nav/r2"))) == 60
+    assert dataset.schema("spring") == {"steps": [], "episodes": []}
+    # A clone that knows of it from the remote alone says the same.
+    clone = copy.parent / "clone"
+    git(copy, "clone", "-q", "-c", "core.hooksPath=/dev/null", str(copy), str(clone))
+    shutil.copy(copy / ".dvc/config", clone / ".dvc/config")
+    with pytest.raises(capture_hook.ErasedRunError):
+        rows(Dataset(clone, "before").steps("nav/r1"))
+    assert rows(Dataset(clone, "before").steps("nav/r2")) == 60
 
 
 def test_a_linked_working_tree_reads_too(copy):

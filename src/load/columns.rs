@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::columnar::RunMetrics;
+use crate::dataset::get::RunFiles;
 use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::compare::flatten_value;
 use crate::load::facts::{RunFacts, RunSource};
 use crate::load::{LoadContext, LoadError, LoadedVersion};
-use crate::run::StartTime;
+use crate::run::{RunKey, StartTime};
 
 /// A column, named. All columns of a table have as many values as there are runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,19 +62,29 @@ impl LoadedVersion {
     /// A row for each run of the data version, in the order of [`LoadedVersion::runs`].
     pub fn list_columns(&self, context: &LoadContext<'_>) -> Result<Vec<RunColumn>, LoadError> {
         let project = self.open_project(context.env)?;
-        let runs: Vec<_> = self.runs.iter().collect();
-        let facts = self.read_facts(&project, &runs, context)?;
+        let erased = self.find_erased(&project, &self.runs)?;
+        let runs: Vec<&RunFiles> = self.runs.iter().collect();
+        let is_erased = |run: &RunFiles| erased.contains_key(&run.key);
+        let there: Vec<&RunFiles> = runs.iter().copied().filter(|run| !is_erased(run)).collect();
+        let mut read = self.read_facts(&project, &there, context)?.into_iter();
+        // Of an erased run nothing is known but what history says.
+        let facts_of = |run: &RunFiles| if is_erased(run) { None } else { read.next() };
+        let facts: Vec<RunFacts> = runs.iter().copied().map(facts_of).map(Option::unwrap_or_default).collect();
         context.check_cancelled()?;
         let sources = self.find_sources(&project, &runs, &facts)?;
-        Ok(self.make_columns(&facts, &sources))
+        Ok(self.make_columns(&facts, &sources, &erased))
     }
 
-    fn make_columns(&self, facts: &[RunFacts], sources: &[RunSource]) -> Vec<RunColumn> {
+    fn make_columns(
+        &self,
+        facts: &[RunFacts],
+        sources: &[RunSource],
+        erased: &BTreeMap<RunKey, String>,
+    ) -> Vec<RunColumn> {
         let mut columns = Vec::new();
         let mut push = |name: &str, values: RunValues| columns.push(RunColumn { name: name.to_owned(), values });
-        let names = |of: fn(&crate::run::RunKey) -> String| {
-            RunValues::Texts(self.runs.iter().map(|run| Some(of(&run.key))).collect())
-        };
+        let names =
+            |of: fn(&RunKey) -> String| RunValues::Texts(self.runs.iter().map(|run| Some(of(&run.key))).collect());
         push("run", names(ToString::to_string));
         push("experiment", names(|key| key.experiment().to_owned()));
         push("run_id", names(|key| key.run_id().to_owned()));
@@ -98,6 +109,7 @@ impl LoadedVersion {
         let version = self.version.to_string();
         push("data_version", RunValues::Texts(vec![Some(version); self.runs.len()]));
         push("valid", RunValues::Bools(facts.iter().map(|facts| Some(facts.verdict.as_ref()?.ok)).collect()));
+        push("erased", RunValues::Texts(self.runs.iter().map(|run| erased.get(&run.key).cloned()).collect()));
         push("schema_version", texts(facts, |facts| facts.schema_version.clone()));
         push("simulator", texts(facts, |facts| facts.simulator.clone()));
         push("simulator_version", texts(facts, |facts| facts.simulator_version.clone()));

@@ -55,6 +55,19 @@ pub enum LoadError {
         /// The one that was committed.
         expected: String,
     },
+    /// Files were erased on purpose.
+    #[error(
+        "the data of {run} was erased on purpose: {why}{}",
+        if *others > 0 { format!("; and that of {}", format_plural(*others as u64, "other run")) } else { String::new() }
+    )]
+    Erased {
+        /// The run.
+        run: RunKey,
+        /// Why, and where that is written down.
+        why: String,
+        /// How many other runs of those that are asked for were erased, too.
+        others: usize,
+    },
     /// Files are not in this clone, and could not be fetched.
     #[error("{} of {} not in this clone, and cannot be fetched: {source}", format_plural(*files as u64, "file"), are_runs(*runs))]
     NotFetched {
@@ -130,6 +143,10 @@ impl Explain for LoadError {
             Self::Damaged { path, .. } => CheckFailed
                 .code("data_damaged")
                 .hint(format!("remove it, and read the run again, which fetches it: `rm -f {}`", shell_quote(path))),
+            Self::Erased { run, .. } => CheckFailed
+                .code("erased")
+                .hint(format!("see what is still known of it: `capture-hook show {}`", shell_quote(run.to_string())))
+                .hint("to read the others, name them: `erased` is null for them in `runs()`"),
             Self::NotFetched { command, source, .. } => {
                 let mut explanation = source.explain();
                 explanation.hints.insert(0, format!("fetch them once the remote can be reached: `{command}`"));

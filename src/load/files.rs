@@ -10,6 +10,7 @@ use crate::dataset::get::{RunFiles, fetch_files};
 use crate::dataset::verified::{CheckedFile, VerifiedFiles};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
+use crate::history::erased::find_erasures;
 use crate::load::{LoadError, LoadedVersion};
 use crate::project::{Project, Reporter};
 use crate::run::RunKey;
@@ -169,6 +170,7 @@ impl LoadedVersion {
         for file in files {
             by_run.entry(file.run).or_default().push(file.entry.clone());
         }
+        self.refuse_erased(project, by_run.keys().filter_map(|key| self.find_run(key)))?;
         let runs: Vec<RunFiles> =
             by_run.into_iter().map(|(key, entries)| RunFiles { key: key.clone(), entries }).collect();
         let progress = context.reporter.start_progress("fetching", None);
@@ -179,6 +181,36 @@ impl LoadedVersion {
             command: self.fetch_command(project, &runs),
             source: Box::new(source),
         })
+    }
+
+    /// Whether a file is in this clone, under the name of its bytes or in the workspace.
+    pub(super) fn is_here(&self, cache: &Cache, entry: &FileEntry) -> bool {
+        cache.has_object(entry.md5) || self.workspace_path(entry).is_some_and(|path| path.is_file())
+    }
+
+    /// Those of some runs whose data is gone because it was erased, each with the reason.
+    pub(super) fn find_erased<'a>(
+        &self,
+        project: &Project,
+        runs: impl IntoIterator<Item = &'a RunFiles>,
+    ) -> Result<BTreeMap<RunKey, String>, LoadError> {
+        let cache = project.open_cache()?;
+        let runs = runs.into_iter().map(|run| (&run.key, run.entries.as_slice()));
+        let found = find_erasures(project, runs, |entry| self.is_here(&cache, entry))?;
+        Ok(found.into_iter().map(|(run, found)| (run, found.describe())).collect())
+    }
+
+    /// An error if one of these runs was erased.
+    pub(super) fn refuse_erased<'a>(
+        &self,
+        project: &Project,
+        runs: impl IntoIterator<Item = &'a RunFiles>,
+    ) -> Result<(), LoadError> {
+        let mut erased = self.find_erased(project, runs)?;
+        match erased.pop_first() {
+            Some((run, why)) => Err(LoadError::Erased { run, why, others: erased.len() }),
+            None => Ok(()),
+        }
     }
 
     /// What a user types to fetch these runs.

@@ -41,6 +41,8 @@ impl LoadedVersion {
     /// The facts of a run, and where it comes from. What this clone lacks is fetched.
     pub fn describe_run(&self, run: &RunFiles, context: &LoadContext<'_>) -> Result<(RunFacts, RunSource), LoadError> {
         let project = self.open_project(context.env)?;
+        // Its facts may still be noted here.
+        self.refuse_erased(&project, [run])?;
         let mut facts = self.read_facts(&project, &[run], context)?;
         let mut sources = self.find_sources(&project, &[run], &facts)?;
         // One of each, as there is one run.
@@ -89,9 +91,7 @@ impl LoadedVersion {
         let absent: Vec<NeededFile<'_>> = runs
             .iter()
             .flat_map(|run| fact_entries(run).map(|(_, entry)| NeededFile { run: &run.key, entry }))
-            .filter(|file| {
-                !cache.has_object(file.entry.md5) && !self.workspace_path(file.entry).is_some_and(|p| p.is_file())
-            })
+            .filter(|file| !self.is_here(&cache, file.entry))
             .collect();
         if !absent.is_empty() {
             self.fetch_files(project, &absent, context)?;

@@ -31,9 +31,16 @@ impl LoadedVersion {
             return Err(self.unknown(experiment));
         }
         let project = self.open_project(context.env)?;
+        let cache = project.open_cache()?;
+        // What an erased run declared is not known any more, unless another run declares the same.
+        let erased = self.find_erased(&project, runs.iter().copied())?;
+        let is_known = |run: &&RunFiles| {
+            let schema = find_entry(run, SCHEMA_JSON);
+            !erased.contains_key(&run.key) || schema.is_none_or(|entry| self.is_here(&cache, entry))
+        };
         // Runs with the same declaration are counted, and it is read once.
         let mut by_hash: BTreeMap<Option<DvcHash>, (usize, &RunFiles, usize)> = BTreeMap::new();
-        for (at, run) in runs.iter().enumerate() {
+        for (at, run) in runs.iter().copied().filter(is_known).enumerate() {
             let hash = find_entry(run, SCHEMA_JSON).map(|entry| entry.md5);
             by_hash.entry(hash).or_insert((at, run, 0)).2 += 1;
         }
@@ -44,7 +51,6 @@ impl LoadedVersion {
             .filter_map(|(_, run, _)| Some(NeededFile { run: &run.key, entry: find_entry(run, SCHEMA_JSON)? }))
             .collect();
         self.find_files(&project, &needed, context)?;
-        let cache = project.open_cache()?;
         let mut united: [Vec<ExperimentColumn>; 2] = Default::default();
         for (_, run, count) in groups {
             let schema = match find_entry(run, SCHEMA_JSON) {
