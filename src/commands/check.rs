@@ -71,7 +71,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&result);
     } else {
-        app.ui.print_text(&render_text(&result));
+        app.ui.print_sentences(&render_text(&result));
         if result.findings.iter().any(|finding| finding.code == "data_missing" && finding.commit.is_some()) {
             let rev = if args.range == "HEAD" { String::new() } else { format!(" {}", shell_quote(&args.range)) };
             app.ui.hint(&format!("send what this clone has: `capture-hook push --all{rev}`"));

@@ -209,5 +209,5 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
 
 fn warn_findings(app: &App, report: &ValidationReport) {
     app.ui.warn(&format!("{} is not a valid run", report.run_dir));
-    validation::finding_lines(report).iter().for_each(|line| app.ui.status(line));
+    validation::finding_lines(report, app.ui.terminal_width()).iter().for_each(|line| app.ui.status(line));
 }

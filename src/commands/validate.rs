@@ -70,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let report = validate::validate_run(dir, &shown_dir, &options, &bar)?;
         drop(bar);
         if !(app.ui.json() || app.ui.quiet() && report.ok) {
-            app.ui.print_text(&validation::render_report(&report));
+            app.ui.print_sentences(&validation::render_report(&report, app.ui.terminal_width()));
         }
         reports.push(report);
     }

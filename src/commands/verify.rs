@@ -221,7 +221,7 @@ fn print_report(
         Some(dataset_record) => format!("data version {}", dataset_record.version),
         None => "no data version yet: verified against manifests only".into(),
     };
-    app.ui.print_text(&render_result(result, &basis));
+    app.ui.print_sentences(&render_result(result, &basis));
     if !result.ok {
         match rev {
             None => app.ui.hint(&workspace_hint(report)),

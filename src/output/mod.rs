@@ -15,9 +15,11 @@ pub mod table;
 mod text;
 mod ui;
 pub mod validation;
+mod wrap;
 
 pub use confirm::{Confirmation, confirm};
 pub use pick::{PickOutcome, pick_line};
 pub use sparkline::render_sparkline;
 pub use text::StyledText;
 pub use ui::{ColorWhen, Ui, UiOptions};
+pub use wrap::wrap_hanging;

@@ -18,6 +18,12 @@ impl Ui {
         }
     }
 
+    /// Returns the width for tables whose columns can be left out: without a terminal, so wide that none is.
+    #[must_use]
+    pub fn table_width(&self) -> usize {
+        if std::io::stdout().is_terminal() { self.terminal_width() } else { super::table::PIPED_WIDTH }
+    }
+
     /// Prints a result; on a terminal, a text of more lines than its height goes through the user's pager.
     pub fn page_text(&self, text: &StyledText, env: &Env, core_pager: Option<&str>) {
         let rows = match terminal_size::terminal_size() {

@@ -4,7 +4,9 @@
 //! time to time, for logs. What is printed is escaped by the caller.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::output::lines::print_to_stderr;
@@ -81,6 +83,43 @@ impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// A line for work that does not say how far it is, such as another program's. It appears after half a second, moves, and is gone
+/// when this is dropped; nothing may be printed meanwhile.
+pub struct WaitLine {
+    // Dropped first: that ends the thread.
+    ended: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WaitLine {
+    pub(super) fn new(what: String, shown: bool) -> Self {
+        if !shown {
+            return Self { ended: None, thread: None };
+        }
+        let (ended, end) = mpsc::channel();
+        let thread = std::thread::Builder::new().spawn(move || {
+            if end.recv_timeout(UNSHOWN) == Err(RecvTimeoutError::Timeout) {
+                let bar = style_bar(indicatif::ProgressBar::new_spinner(), "{spinner} {wide_msg}", &what);
+                while end.recv_timeout(BETWEEN_WORDS) == Err(RecvTimeoutError::Timeout) {
+                    bar.tick();
+                }
+                bar.finish_and_clear();
+            }
+        });
+        // Without a thread the work is done all the same.
+        Self { ended: Some(ended), thread: thread.ok() }
+    }
+}
+
+impl Drop for WaitLine {
+    fn drop(&mut self) {
+        drop(self.ended.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }

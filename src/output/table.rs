@@ -15,6 +15,9 @@ use crate::support::visible::escape_control;
 /// The width without a terminal.
 pub const WIDTH: usize = 80;
 
+/// The width of a table in a pipe or a file: all columns, and no line without an end.
+pub const PIPED_WIDTH: usize = 400;
+
 /// The least width of a shortened column.
 const NARROW: usize = 12;
 
@@ -29,6 +32,8 @@ pub enum ColumnStyle<'a> {
     Right(&'a str),
     /// Text that is shortened if the line is too long.
     Shrink(&'a str),
+    /// The same, but what is left is its end: of `plume.sigma` that tells more than its beginning.
+    ShrinkStart(&'a str),
     /// Text that is left out if the line is too long.
     Spare(&'a str),
     /// Numbers, aligned right, that are left out if the line is too long.
@@ -38,7 +43,12 @@ pub enum ColumnStyle<'a> {
 impl<'a> ColumnStyle<'a> {
     fn heading(self) -> &'a str {
         match self {
-            Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) | Self::SpareRight(t) => t,
+            Self::Left(t)
+            | Self::Right(t)
+            | Self::Shrink(t)
+            | Self::ShrinkStart(t)
+            | Self::Spare(t)
+            | Self::SpareRight(t) => t,
         }
     }
 }
@@ -145,7 +155,9 @@ impl<'a> TextTable<'a> {
         // The widest column is shortened first, so that short texts stay complete.
         let mut over = total(widths).saturating_sub(most);
         while over > 0 {
-            let shrinks = |at: &usize| matches!(self.columns.get(*at), Some(ColumnStyle::Shrink(_)));
+            let shrinks = |at: &usize| {
+                matches!(self.columns.get(*at), Some(ColumnStyle::Shrink(_) | ColumnStyle::ShrinkStart(_)))
+            };
             let widest = (0..widths.len()).filter(shrinks).max_by_key(|at| widths.get(*at).copied());
             match widest.and_then(|at| widths.get_mut(at)).filter(|width| **width > NARROW) {
                 Some(width) => *width -= 1,
@@ -163,7 +175,10 @@ impl<'a> TextTable<'a> {
                 out.push_str(if i > 0 { "  " } else { "" }).push_styled(cell.style, &cell.text);
                 continue;
             }
-            let short = shorten_text(&cell.text, *width);
+            let short = match column {
+                ColumnStyle::ShrinkStart(_) => shorten_start(&cell.text, *width),
+                _ => shorten_text(&cell.text, *width),
+            };
             let pad = " ".repeat(width.saturating_sub(short.width()));
             if i > 0 {
                 out.push_str("  ");
@@ -199,9 +214,25 @@ pub fn shorten_text(text: &str, width: usize) -> String {
     out
 }
 
+/// Cuts the beginning of a text off; an ellipsis marks the cut.
+fn shorten_start(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let reversed: String = text.chars().rev().collect();
+    shorten_text(&reversed, width).chars().rev().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_keys_the_end_is_left() {
+        let mut table = TextTable::new([ColumnStyle::ShrinkStart(""), ColumnStyle::Left("A")]);
+        table.push_row(["plume_params.sigma".into(), "12.0".into()]);
+        assert_eq!(table.render_text(20).to_plain(), "                A\n…e_params.sigma  12.0\n");
+    }
 
     #[test]
     fn shrinking_columns_are_cut_and_names_are_not() {

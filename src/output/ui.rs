@@ -2,7 +2,8 @@
 //!
 //! Results go to stdout, progress and diagnostics to stderr. A closed pipe is not an error. Colour follows `--color`,
 //! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar appears on a terminal once the work has
-//! taken half a second; without a terminal, long work on many runs or files prints a line from time to time.
+//! taken half a second; without a terminal, long work on many runs or files prints a line from time to time. Messages are
+//! wrapped on a terminal only, so that scripts and logs find each in one line.
 //!
 //! All text is escaped here (`support::visible`), not by the callers, because any of it can come from a repository.
 //! Only two kinds of bytes are printed as they are: values for scripts if standard output is no terminal, and
@@ -20,8 +21,9 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::output::lines::print_to_stderr;
-use crate::output::progress::{CounterPlace, ItemCounter, ProgressBar};
+use crate::output::progress::{CounterPlace, ItemCounter, ProgressBar, WaitLine};
 use crate::output::text::StyledText;
+use crate::output::wrap::wrap_message;
 use crate::support::visible::{escape_control, escape_control_json, escape_control_lines};
 
 /// When to use colours.
@@ -90,9 +92,17 @@ impl Ui {
         print_to_stdout(text.as_str());
     }
 
+    /// Prints sentences for people on stdout; on a terminal, their lines break between words.
+    pub fn print_sentences(&self, text: &StyledText) {
+        match std::io::stdout().is_terminal() {
+            true => print_to_stdout(&wrap_message(text.as_str(), self.terminal_width())),
+            false => self.print_text(text),
+        }
+    }
+
     /// Prints a result of one line for people on stdout.
     pub fn print_line(&self, words: &str) {
-        self.print_text(StyledText::from(words).end_line());
+        self.print_sentences(StyledText::from(words).end_line());
     }
 
     /// Prints a result for scripts, such as a path, as a line on stdout: unchanged into a pipe or file, escaped on a
@@ -128,7 +138,7 @@ impl Ui {
     /// Prints what is being done, on stderr; not with `-q`.
     pub fn status(&self, line: &str) {
         if !self.options.quiet {
-            print_to_stderr(&escape_control_lines(line));
+            print_to_stderr(&wrap_for_terminal(&escape_control_lines(line)));
         }
     }
 
@@ -182,9 +192,20 @@ impl Ui {
     /// Makes a progress bar over `total` bytes of work; a spinner if the total is not known.
     #[must_use]
     pub fn progress(&self, what: &str, total: Option<u64>) -> ProgressBar {
-        // Never into a pipe or file: a bar consists of escape sequences.
-        let shown = !self.options.quiet && !self.options.json && std::io::stderr().is_terminal();
-        ProgressBar::new(escape_control(what), total, shown)
+        ProgressBar::new(escape_control(what), total, self.shows_progress())
+    }
+
+    /// Says on a terminal what is waited for, after half a second and until the result is dropped. Nothing may be printed
+    /// meanwhile.
+    #[must_use]
+    pub fn wait(&self, what: &str) -> WaitLine {
+        // The lines of called programs, with `-v`, would be mixed with it.
+        WaitLine::new(escape_control(what), self.shows_progress() && !self.options.verbose)
+    }
+
+    /// Never into a pipe or file: a bar consists of escape sequences.
+    fn shows_progress(&self) -> bool {
+        !self.options.quiet && !self.options.json && std::io::stderr().is_terminal()
     }
 
     /// Makes the progress of work on this many runs or files: a bar on a terminal, else a line from time to time. `one` is the
@@ -203,7 +224,19 @@ impl Ui {
 
 /// Prints words after a label, escaped.
 fn print_labelled(style: Style, label: &str, words: impl Display) {
-    print_to_stderr(&format!("{style}{label}{style:#} {}", escape_control_lines(words)));
+    let wrapped = wrap_for_terminal(&format!("{label} {}", escape_control_lines(words)));
+    // The label stays in front of the first line.
+    let words = wrapped.strip_prefix(label).unwrap_or(&wrapped);
+    print_to_stderr(&format!("{style}{label}{style:#}{words}"));
+}
+
+/// Breaks a message between its words if standard error is a terminal.
+fn wrap_for_terminal(message: &str) -> String {
+    let stderr = std::io::stderr();
+    match terminal_size::terminal_size_of(&stderr).filter(|_| stderr.is_terminal()) {
+        Some((width, _)) => wrap_message(message, usize::from(width.0).max(40)),
+        None => message.to_owned(),
+    }
 }
 
 /// Prints escaped text on stdout.

@@ -1,4 +1,4 @@
-//! A validation report for people: one line per run, then its findings, in 80 columns. It changes no verdict and hides
+//! A validation report for people: one line per run, then its findings, in lines of the terminal's width. It changes no verdict and hides
 //! no ignored finding.
 
 use anstyle::{AnsiColor, Style};
@@ -14,12 +14,11 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
-const WIDTH: usize = 80;
 const INDENT: &str = "    ";
 
-/// Renders a run's report, with a line break at its end.
+/// Renders a run's report in lines of this width, with a line break at its end.
 #[must_use]
-pub fn render_report(report: &ValidationReport) -> StyledText {
+pub fn render_report(report: &ValidationReport, width: usize) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
     // Without its schema no row of a run can be read, so how many there are is not known.
     let is_read = !report.errors.iter().any(|code| matches!(code, Code::MissingSchema | Code::InvalidSchema));
@@ -42,7 +41,7 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
     out.push_styled(DIM, format!(": {}", counts.join(", "))).end_line();
     for group in &report.groups {
         let (style, word) = severity_word(group);
-        let mut lines = group_lines(group).into_iter();
+        let mut lines = group_lines(group, width).into_iter();
         out.push_str("  ")
             .push_styled(style, word)
             .push_str(format!(" {}", lines.next().unwrap_or_default()))
@@ -61,13 +60,13 @@ fn first_finding(report: &ValidationReport, code: Code) -> Option<&ValidationFin
     report.findings.iter().find(|f| f.code == code)
 }
 
-/// The findings of a report, a line or more each, for a message on stderr.
+/// The findings of a report, a line or more of this width each, for a message on stderr.
 #[must_use]
-pub fn finding_lines(report: &ValidationReport) -> Vec<String> {
+pub fn finding_lines(report: &ValidationReport, width: usize) -> Vec<String> {
     report
         .groups
         .iter()
-        .map(|group| format!("  {} {}", severity_word(group).1, group_lines(group).join("\n")))
+        .map(|group| format!("  {} {}", severity_word(group).1, group_lines(group, width).join("\n")))
         .collect()
 }
 
@@ -78,10 +77,10 @@ fn severity_word(group: &FindingGroup) -> (Style, &'static str) {
     }
 }
 
-/// A finding in lines of 80 columns; the severity stands before the first of them.
-fn group_lines(group: &FindingGroup) -> Vec<String> {
+/// A finding in lines; the severity stands before the first of them.
+fn group_lines(group: &FindingGroup, width: usize) -> Vec<String> {
     const SEVERITY: usize = "  warning ".len();
-    let mut lines = wrap_words(&escape_control(group), WIDTH - SEVERITY);
+    let mut lines = wrap_words(&escape_control(group), width - SEVERITY);
     lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
     lines
 }

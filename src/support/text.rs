@@ -3,6 +3,9 @@
 
 use std::ffi::OsStr;
 
+/// So many things are named one by one; more are counted.
+pub const FEW: usize = 5;
+
 /// Formats a size in binary units with one decimal: `812 B`, `1.5 KiB`.
 #[must_use]
 pub fn format_bytes(bytes: u64) -> String {

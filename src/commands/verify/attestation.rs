@@ -95,7 +95,7 @@ fn print_report(app: &App, report: &AttestationReport) {
         let count = format_plural(report.findings.len() as u64, "finding");
         text.push_styled(BAD, count).push_str(format!(": {totals}")).end_line();
     }
-    app.ui.print_text(&text);
+    app.ui.print_sentences(&text);
     let is_ssh = |signature: &&CheckedSignature| {
         signature.scheme == SignatureScheme::Ssh && matches!(signature.verdict, SignatureVerdict::Verified { .. })
     };

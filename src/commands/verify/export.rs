@@ -85,7 +85,7 @@ fn print_export_report(app: &App, dir: &str, report: &ExportReport) {
     for line in describe_signers(report) {
         text.push_str(line).end_line();
     }
-    app.ui.print_text(&text);
+    app.ui.print_sentences(&text);
     let is_ssh = |statement: &&String| app.cwd.join(dir).join(format!("{statement}.sig")).is_file();
     let mut unverified = report.signed.iter().filter(|statement| !is_verified(report, statement));
     if unverified.any(|statement| is_ssh(&statement)) {
