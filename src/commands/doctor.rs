@@ -1,6 +1,7 @@
 //! `capture-hook doctor`: what is set up, what is missing, how to fix it. Changes nothing.
 
 mod report;
+mod screen;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -10,7 +11,6 @@ use crate::commit::{TRUST_SETTING, TRUSTED_CMD, ignored};
 use crate::dataset::stage::STAGE;
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
-use crate::output::StyledText;
 use crate::output::json::{CheckState, DoctorCheckJson, DoctorJson};
 use crate::project::{GitTree, PIPELINE_FILE, Project, config, data_dir};
 use crate::run::layout;
@@ -41,7 +41,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let wait = app.ui.wait("looking at what is set up");
     let checks = run_checks(app);
+    drop(wait);
     if args.report {
         return report::write_report(app, &checks, args.output.as_deref());
     }
@@ -49,9 +51,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&DoctorJson { ok, checks: &checks });
     } else {
-        for check in &checks {
-            app.ui.print_text(&render_text(check));
-        }
+        app.ui.print_text(&screen::render_checks(&checks, app.ui.table_width()));
     }
     Ok(if ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
@@ -77,23 +77,6 @@ fn check_failed(name: &'static str, error: impl Into<Error>, fix: &'static str) 
     let text = std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": ");
     let fix = error.hints().first().map_or(Text::Borrowed(fix), |hint| Text::Owned(hint.clone()));
     DoctorCheckJson { code: Some(error.code()), ..check_missing(name, text, fix) }
-}
-
-fn render_text(check: &DoctorCheckJson) -> StyledText {
-    use anstyle::{AnsiColor, Style};
-    let (mark, style) = match check.state {
-        CheckState::Ok => ("ok", AnsiColor::Green.on_default()),
-        CheckState::Note => ("note", AnsiColor::Yellow.on_default()),
-        CheckState::Missing => ("missing", AnsiColor::Red.on_default().bold()),
-    };
-    let dim = Style::new().dimmed();
-    let mut out = StyledText::new();
-    out.push_styled(style, format!("{mark:<8}")).push_str(format!("{:<19}{}", check.name, check.found)).end_line();
-    if let Some(fix) = &check.fix {
-        // Below the text of the line above: 8 columns for the mark and 19 for the name.
-        out.push_str(" ".repeat(27)).push_styled(dim, "fix:").push_str(format!(" {fix}")).end_line();
-    }
-    out
 }
 
 fn run_checks(app: &App) -> Vec<DoctorCheckJson> {
@@ -135,7 +118,7 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
         (Err(error), _) | (_, Err(error)) => return vec![check_failed("hooks", error, "capture-hook install")],
     };
     if dir.disabled {
-        let fix = "git config --unset core.hooksPath, or remove it from the user's settings";
+        let fix = "remove it from the user's settings, or: git config --unset core.hooksPath";
         return vec![check_missing("hooks", "core.hooksPath is empty: git runs no hook at all", fix)];
     }
     let named = match dir.source {
@@ -228,7 +211,7 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
         HookState::Foreign => check_missing(
             hook.event,
             "another hook, which does not call capture-hook",
-            "capture-hook install keeps it and adds ours",
+            "keep it and add ours: capture-hook install",
         ),
         HookState::Nothing => check_missing(hook.event, "not installed", "capture-hook install"),
     }
@@ -362,7 +345,8 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
     let types: Vec<&str> = settings.link_types.iter().map(|link| link.name()).collect();
     let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
     let mut checks = vec![if settings.cache_is_tracked {
-        let fix = "dvc cache dir --local .dvc/cache, or remove it from git: git rm -r --cached DIR";
+        let fix =
+            "remove it from git with `git rm -r --cached DIR`, or take another one: dvc cache dir --local .dvc/cache";
         check_missing("cache", format!("{cache}; git tracks files of it, so hooks check out no data"), fix)
     } else {
         check_ok("cache", cache)
@@ -372,11 +356,8 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
     {
         let found =
             format!("{} is this working tree's own; the clone's is {}", settings.cache_dir.display(), shared.display());
-        checks.push(check_missing(
-            "shared cache",
-            found,
-            "capture-hook install, unless you named it in .dvc/config.local yourself",
-        ));
+        let fix = "unless you named it in .dvc/config.local yourself: capture-hook install";
+        checks.push(check_missing("shared cache", found, fix));
     }
     checks.extend(check_remote(project));
     checks
@@ -399,7 +380,7 @@ fn check_remote(project: &Project) -> Vec<DoctorCheckJson> {
         }
         Ok(None) => match (sent::find_absent_remote(project), sent::find_missing_remote_dir(project)) {
             (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
-            (_, Ok(Some(_))) => check_note(NAME, format!("{shown} does not exist yet"), "capture-hook push makes it"),
+            (_, Ok(Some(_))) => check_note(NAME, format!("{shown} does not exist yet"), "make it: capture-hook push"),
             // An error is no proof that the remote is absent.
             _ => check_ok(NAME, shown),
         },
