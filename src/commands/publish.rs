@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::publish::PublishRequest;
+use crate::commit::publish::{PublishOutcome, PublishRequest};
 use crate::commit::{CommitRefused, publish, tags};
 use crate::error::{Error, ExitKind};
+use crate::git::Oid;
 use crate::hooks::report_tags;
+use crate::output::human;
 use crate::output::json::PublishJson;
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
+use crate::support::text::{FEW, format_bytes, format_plural};
 use crate::sync::push::{self, CheckDepth};
 use crate::sync::push_target::{PushTarget, push_target};
 use crate::validate::ValidationReport;
@@ -21,7 +24,7 @@ use crate::{commit, history, hooks};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without RUN, the selected run. Several runs make one commit, each with its trailers and its tag; the last one stays selected.
-All are validated before anything changes. Only our files are committed (params.yaml, dvc.lock, metrics/), whatever else is
+Of more than five runs one line says how many were committed, instead of their names. All are validated before anything changes. Only our files are committed (params.yaml, dvc.lock, metrics/), whatever else is
 staged.
 
 Examples:
@@ -81,24 +84,16 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     };
     let outcome = publish::publish_runs(&mut project, &request, &app.ui)?;
     let head = project.repo.resolve_commit("HEAD")?;
+    let is_many = outcome.runs.len() > FEW;
+    report_outcome(app, &outcome, &head, runs.iter().map(|run| ProjectDir::dir_size(run)).sum());
     if outcome.committed {
-        app.ui.status(&format!("committed {} as {}", describe_runs(&outcome.runs), head.short()));
-        let recorded = history::parse_all_trailers(&project.repo.read_commit(&head)?.message);
-        if recorded.runs.is_empty() && recorded.all_runs.is_empty() {
-            app.ui.warn("the commit has no trailers: the hooks did not run");
-        }
-        // If post-commit ran, the tags are there, and what kept one from being made was printed.
-        let mut tagged = tags::tag_commit(&project, &head, &[], &app.ui)?;
-        tagged.retain(|tag| !was_printed(tag.failure_message().as_deref(), &outcome.printed));
-        report_tags(app, tagged);
+        report_commit(app, &project, &head, &outcome)?;
         if detached {
             app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
             app.ui.hint("make a branch of it: `git switch -c NAME`");
         }
-    } else {
-        app.ui.status(&format!("{} is already committed", describe_runs(&outcome.runs)));
     }
-    let pushed = if args.no_push { false } else { push_all(app, &project)? };
+    let pushed = if args.no_push { false } else { push_all(app, &project, is_many)? };
     if app.ui.json() {
         app.ui.print_json(&PublishJson {
             runs: outcome.runs.iter().map(ToString::to_string).collect(),
@@ -107,14 +102,52 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             data_version: outcome.record.version.to_string(),
             pushed,
         });
-    } else {
+    } else if !is_many {
         for run in &outcome.runs {
             app.ui.print_value(run.to_string());
         }
+    } else if outcome.committed && pushed {
+        app.ui.hint("see the runs: `capture-hook log -n 1 --runs`");
+    } else if outcome.committed && args.no_push {
+        app.ui.hint("send data, commit and tags: `git push --follow-tags`");
     }
     // Last, when it stays in view: the next `git commit` or `git push` relies on the hooks.
     hooks::warn_unreached(app, &project.repo);
     Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
+}
+
+/// Says what was committed: of many runs, as the result, else as a message before the names of the runs.
+fn report_outcome(app: &App, outcome: &PublishOutcome, head: &Oid, bytes: u64) {
+    let names: Vec<String> = outcome.runs.iter().map(ToString::to_string).collect();
+    let runs = match names.as_slice() {
+        [one] => one.clone(),
+        many if many.len() <= FEW => format_plural(many.len() as u64, "run"),
+        many => human::describe_runs(many.iter().map(String::as_str)),
+    };
+    let line = match (outcome.committed, names.len()) {
+        (true, _) => format!("committed {runs} as {}", head.short()),
+        (false, 1) => format!("{runs} is already committed"),
+        (false, _) => format!("{runs} are already committed"),
+    };
+    if names.len() <= FEW || app.ui.json() {
+        app.ui.status(&line);
+    } else {
+        let steps = format_plural(outcome.steps, "step");
+        app.ui.print_line(&format!("{line}: {steps}, {}", format_bytes(bytes)));
+    }
+}
+
+/// Makes the tags that post-commit has not made, and says what is wrong with the commit.
+fn report_commit(app: &App, project: &Project, head: &Oid, outcome: &PublishOutcome) -> Result<(), Error> {
+    let recorded = history::parse_all_trailers(&project.repo.read_commit(head)?.message);
+    if recorded.runs.is_empty() && recorded.all_runs.is_empty() {
+        app.ui.warn("the commit has no trailers: the hooks did not run");
+    }
+    // If post-commit ran, the tags are there, and what kept one from being made was printed.
+    let mut tagged = tags::tag_commit(project, head, &[], &app.ui)?;
+    tagged.retain(|tag| !was_printed(tag.failure_message().as_deref(), &outcome.printed));
+    report_tags(app, tagged);
+    Ok(())
 }
 
 /// The runs to publish.
@@ -140,7 +173,9 @@ fn select_runs(app: &App, args: &Args, project: &Project, project_dir: &ProjectD
         let runs = runs.into_iter().map(|run| run.dir).collect();
         return Ok(SelectedRuns { runs, ..SelectedRuns::default() });
     }
+    let wait = app.ui.wait("looking for new runs");
     let new = publish::new_runs(project, project_dir)?;
+    drop(wait);
     new.left_out.iter().for_each(|line| app.ui.warn(line));
     // On purpose: this is no failure.
     new.removed.iter().for_each(|line| app.ui.status(line));
@@ -164,13 +199,16 @@ fn select_runs(app: &App, args: &Args, project: &Project, project_dir: &ProjectD
     Ok(selected)
 }
 
-/// Data first, then git. Says whether git pushed.
-fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
+/// Data first, then git. Returns whether git pushed.
+fn push_all(app: &App, project: &Project, is_many: bool) -> Result<bool, Error> {
     let required = push::list_all_required_versions(project, &publish::unpushed_range(project)?)?;
     // Lists are enough here: a list on the remote vouches for its files. `push` looks up every file.
     let upload = push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?;
-    app.ui.status(&format!("data: {}", upload.message));
     let target = push_target(project)?;
+    // With many runs, one line says what was sent to both remotes.
+    if !is_many || target == PushTarget::None {
+        app.ui.status(&format!("data: {}", upload.message));
+    }
     if target == PushTarget::None {
         app.ui.hint(
             "no git remote to push to: run `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`",
@@ -181,19 +219,18 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
         // Before the branch is pushed: `--follow-tags` sends only tags of commits that are pushed.
         super::tag::move_left_tags(app, project)?;
     }
-    publish::push_branch(project, &target, &app.ui)?;
-    Ok(true)
+    let pushed = publish::push_branch(project, &target, &app.ui);
+    match &pushed {
+        Ok(Some(refs)) => app.ui.status(&format!("pushed {refs}; data: {}", upload.message)),
+        // Sent all the same if git's push failed.
+        _ if is_many => app.ui.status(&format!("data: {}", upload.message)),
+        _ => {}
+    }
+    pushed.map(|_| true)
 }
 
 /// Whether a line that git or a hook printed ends with this message's first line.
 fn was_printed(message: Option<&str>, lines: &[String]) -> bool {
     let first_line = message.and_then(|message| message.lines().next());
     first_line.is_some_and(|first_line| lines.iter().any(|line| line.ends_with(first_line)))
-}
-
-fn describe_runs(runs: &[crate::run::RunKey]) -> String {
-    match runs {
-        [one] => one.to_string(),
-        many => format!("{} runs", many.len()),
-    }
 }

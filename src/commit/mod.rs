@@ -17,6 +17,7 @@ pub mod message;
 mod metrics;
 pub mod publish;
 pub mod refused;
+mod relayed_lines;
 pub mod remove;
 pub mod resolve;
 mod schemas;

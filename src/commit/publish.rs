@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::relayed_lines::RefTable;
+use super::valid_run::report_ignored_in_runs;
 use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, staging, validate_runs};
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::hash::DataVersion;
@@ -19,6 +21,7 @@ use crate::run::layout::RUN_JSON;
 use crate::setup::worktree;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::stderr_events::StderrEvent;
+use crate::support::text::FEW;
 use crate::support::visible::escape_control;
 use crate::sync::push_target::PushTarget;
 use crate::validate::ValidationReport;
@@ -49,6 +52,8 @@ pub struct PublishOutcome {
     pub committed: bool,
     /// What git and its hooks printed, line by line.
     pub printed: Vec<String>,
+    /// The steps of all runs.
+    pub steps: u64,
 }
 
 /// Recorded runs that are not committed.
@@ -126,9 +131,11 @@ fn load_runs(project: &Project, request: &PublishRequest<'_>, reporter: &dyn Rep
             // As many as were named.
             None => validated.next().ok_or(CommitRefused::NothingSelected)??,
         };
-        ValidRun::from_report(&project_dir.relative_display(run), report, reporter)
+        ValidRun::from_report(&project_dir.relative_display(run), report)
     });
-    Ok(recorded.collect::<Result<_, CommitRefused>>()?)
+    let runs = recorded.collect::<Result<Vec<_>, CommitRefused>>()?;
+    report_ignored_in_runs(&runs, reporter);
+    Ok(runs)
 }
 
 fn ingest_and_stage(
@@ -162,12 +169,19 @@ fn commit_ingested(
     reporter: &dyn Reporter,
 ) -> Result<PublishOutcome, Error> {
     let IngestedRuns { old_version, record, paths } = ingested;
+    let steps = runs.iter().map(|run| run.report.step_count()).sum();
     let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
     // Before the commit: its hooks then know that the workspace needs no checkout.
     workspace::note_runs_added(project, old_version, record.version)?;
     let message = request.message.map_or_else(|| commit_subject(&runs), str::to_owned);
-    let printed = commit_paths(project, &paths, &message, reporter)?;
-    Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
+    // Of many runs, the caller says in one line what was done.
+    let is_shown = |line: &str| runs.len() <= FEW || !line.starts_with("tagged ");
+    let printed = commit_and_relay(project, &paths, &message, &mut |line| {
+        if is_shown(line) {
+            reporter.relay_line(line);
+        }
+    })?;
+    Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default(), steps })
 }
 
 /// Commits these paths and nothing else that is staged. Returns what git and its hooks printed; `None` if nothing
@@ -178,6 +192,15 @@ pub(super) fn commit_paths(
     message: &str,
     reporter: &dyn Reporter,
 ) -> Result<Option<Vec<String>>, Error> {
+    commit_and_relay(project, paths, message, &mut |line| reporter.relay_line(line))
+}
+
+fn commit_and_relay(
+    project: &Project,
+    paths: &[String],
+    message: &str,
+    relay: &mut dyn FnMut(&str),
+) -> Result<Option<Vec<String>>, Error> {
     // `--literal-pathspecs`: a `*` or `[` in a path is no pattern.
     let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
     // Without a first commit there is no `HEAD` to compare with.
@@ -186,22 +209,22 @@ pub(super) fn commit_paths(
         return Ok(None);
     }
     let commit = ["--literal-pathspecs", "commit", "-q", "-m", message, "--"].map(str::to_owned);
-    Ok(Some(run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?))
+    Ok(Some(run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), relay)?))
 }
 
 /// Calls git, and relays and returns what it and its hooks print, line by line; the error of a failure does not repeat
 /// it.
-fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<Vec<String>, GitError> {
+fn run_relayed(project: &Project, call: Cmd, relay: &mut dyn FnMut(&str)) -> Result<Vec<String>, GitError> {
     let mut printed = Vec::new();
-    let mut relay = |output_event: StderrEvent<'_>| {
+    let mut take_event = |output_event: StderrEvent<'_>| {
         if let StderrEvent::Line(line) = output_event {
-            reporter.relay_line(line);
+            relay(line);
             printed.push(line.to_owned());
         }
     };
     // A commit may be signed, and the remote may ask for a password.
     let call = call.may_prompt();
-    let output = call.run_with_listener(project.repo.env(), &mut relay)?;
+    let output = call.run_with_listener(project.repo.env(), &mut take_event)?;
     if output.success() {
         Ok(printed)
     } else {
@@ -209,17 +232,27 @@ fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<
     }
 }
 
-/// Pushes the checked-out branch with the tags on it.
-pub fn push_branch(project: &Project, target: &PushTarget, reporter: &dyn Reporter) -> Result<(), Error> {
+/// Pushes the checked-out branch with the tags on it. Of many refs, git's lines are not shown, and what was pushed is returned
+/// in words.
+pub fn push_branch(project: &Project, target: &PushTarget, reporter: &dyn Reporter) -> Result<Option<String>, Error> {
     let mut args = vec!["push".to_owned(), "--follow-tags".into()];
     match target {
-        PushTarget::None => return Ok(()),
+        PushTarget::None => return Ok(None),
         PushTarget::Upstream => {}
         PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
     }
-    run_relayed(project, project.repo.git_cmd(args), reporter).map(drop).map_err(|error| {
+    let mut table = RefTable::default();
+    let pushed = run_relayed(project, project.repo.git_cmd(args), &mut |line| {
+        if !table.take_line(line) {
+            reporter.relay_line(line);
+        }
+    });
+    let shown = table.finish(pushed.is_ok());
+    shown.lines.iter().for_each(|line| reporter.relay_line(line));
+    pushed.map_err(|error| {
         Error::from(error).hint("fix the cause, then run `git push --follow-tags`; commit and data are safe")
-    })
+    })?;
+    Ok(shown.summary)
 }
 
 /// What the checked-out commit needs that no git remote has yet.

@@ -68,6 +68,21 @@ pub enum TagOutcome {
 }
 
 impl TagOutcome {
+    /// The tag's name.
+    #[must_use]
+    pub fn into_tag(self) -> String {
+        match self {
+            Self::Made { tag }
+            | Self::Kept { tag }
+            | Self::Moved { tag }
+            | Self::CaughtUp { tag }
+            | Self::Replaced { tag }
+            | Self::Left { tag }
+            | Self::Orphaned { tag }
+            | Self::Failed { tag, .. } => tag,
+        }
+    }
+
     /// Says why the tag could not be made; `None` of any other outcome.
     #[must_use]
     pub fn failure_message(&self) -> Option<String> {

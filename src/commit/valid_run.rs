@@ -7,8 +7,9 @@ use crate::project::{self, Project, Reporter, report_ignored};
 use crate::run::RunKey;
 use crate::support::parallel;
 use crate::support::progress::Progress;
+use crate::support::text::{FEW, format_plural};
 use crate::validate;
-use crate::validate::{ValidateOptions, ValidationReport};
+use crate::validate::{IgnoredFinding, ValidateOptions, ValidationReport};
 
 /// A recorded run that is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +24,37 @@ pub struct ValidRun {
 
 /// A recorded run, validated; an invalid one is a reason to stop.
 pub fn load_valid_run(project: &Project, run_dir: &str, reporter: &dyn Reporter) -> Result<ValidRun, CommitRefused> {
-    ValidRun::from_report(run_dir, validate_run(project, run_dir, reporter)?, reporter)
+    let run = ValidRun::from_report(run_dir, validate_run(project, run_dir, reporter)?)?;
+    report_ignored(&run.report, reporter);
+    Ok(run)
+}
+
+/// Reports what was ignored in runs: of many, in one line for all of them.
+pub(super) fn report_ignored_in_runs(runs: &[ValidRun], reporter: &dyn Reporter) {
+    if runs.len() <= FEW {
+        runs.iter().for_each(|run| report_ignored(&run.report, reporter));
+        return;
+    }
+    let mut all: Vec<IgnoredFinding> = Vec::new();
+    for ignored in runs.iter().flat_map(|run| &run.report.ignored) {
+        match all.iter_mut().find(|one| (&one.code, &one.by) == (&ignored.code, &ignored.by)) {
+            Some(one) => one.count += ignored.count,
+            None => all.push(ignored.clone()),
+        }
+    }
+    let Some(what) = IgnoredFinding::describe_all(&all) else { return };
+    let count = runs.iter().filter(|run| !run.report.ignored.is_empty()).count() as u64;
+    let line = format!("the validation of {} {what}", format_plural(count, "run"));
+    if IgnoredFinding::any_is_error(&all) {
+        reporter.show_warning(&line);
+    } else {
+        reporter.show_status(&line);
+    }
 }
 
 impl ValidRun {
-    /// A run with what [`validate_run`] returned; reports what was ignored.
-    pub(super) fn from_report(
-        run_dir: &str,
-        report: ValidationReport,
-        reporter: &dyn Reporter,
-    ) -> Result<Self, CommitRefused> {
-        report_ignored(&report, reporter);
+    /// A run with what [`validate_run`] returned.
+    pub(super) fn from_report(run_dir: &str, report: ValidationReport) -> Result<Self, CommitRefused> {
         match RunKey::new(&report.experiment, &report.run_id) {
             Ok(key) => Ok(Self { run_dir: run_dir.to_owned(), key, report }),
             Err(_) => Err(CommitRefused::Invalid { report: Box::new(report) }),

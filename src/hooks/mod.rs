@@ -13,11 +13,12 @@ mod post_rewrite;
 mod pre_commit;
 mod pre_push;
 mod prepare_commit_msg;
+mod tag_report;
 
 use std::ffi::OsString;
 use std::io::Read;
 
-pub use post_commit::report_tags;
+pub use tag_report::report_tags;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};

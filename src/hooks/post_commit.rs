@@ -1,9 +1,10 @@
 //! post-commit: makes the run tags of a new commit; checks out its data if the commit's data was not made here.
 
 use super::HookContext;
+use super::tag_report::{RETAG_LATER, report_tags};
 use crate::app::{App, CommandOutcome};
-use crate::commit::tags::{self, TagOutcome};
-use crate::error::{Error, Explain};
+use crate::commit::tags;
+use crate::error::Error;
 use crate::git::{Commit, GitOperation};
 use crate::history::changes;
 use crate::project::{self, GitTree, Project, workspace};
@@ -12,9 +13,6 @@ use crate::sync::SyncScope;
 
 /// How DVC's own experiment commits are titled.
 const EXPERIMENT_SUBJECT: &str = "dvc: commit experiment";
-
-/// How to make a tag later that could not be made.
-const RETAG_LATER: &str = "run `capture-hook tag` to make the missing tags; the commit is made";
 
 /// Runs the event.
 pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
@@ -60,47 +58,4 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
     app.ui.hint(&format!("commit the data: `capture-hook publish {}`", shell_quote(run_dir)));
     app.ui.hint("find out why: `capture-hook doctor`");
     Ok(())
-}
-
-/// Prints the results of making and moving tags.
-pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
-    let (mut has_new, mut has_failed, mut hints) = (false, false, Vec::new());
-    for tagged in tags {
-        if let Some(failure) = tagged.failure_message() {
-            app.ui.warn(&failure);
-        }
-        match tagged {
-            TagOutcome::Made { tag } => {
-                has_new = true;
-                app.ui.status(&format!("tagged {tag}"));
-            }
-            TagOutcome::Moved { tag } => app.ui.status(&format!("moved the tag {tag} to the rewritten commit")),
-            TagOutcome::CaughtUp { tag } => app.ui.status(&format!(
-                "moved the tag {tag} to the commit that introduces the same data; its old commit is on no branch"
-            )),
-            TagOutcome::Kept { tag } => app.ui.detail(&format!("{tag} already names this data")),
-            TagOutcome::Replaced { tag } => {
-                app.ui.status(&format!("removed the tag {tag}: the rewritten commit has another data version"));
-            }
-            TagOutcome::Left { tag } => {
-                app.ui.warn(&format!("the tag {tag} was already pushed, so it stays on the commit before the rewrite"));
-            }
-            TagOutcome::Orphaned { tag } => {
-                app.ui.warn(&format!("the tag {tag} is not moved: the rewritten commit does not hold its run"));
-            }
-            TagOutcome::Failed { error, .. } => {
-                has_failed = true;
-                hints.extend(error.explain().hints);
-            }
-        }
-    }
-    if has_new {
-        app.ui.detail("send commit, tag and data: `git push --follow-tags`");
-    }
-    if has_failed {
-        // One cause can block several tags; its hint is printed once.
-        hints.dedup();
-        hints.push(RETAG_LATER.into());
-        hints.iter().for_each(|hint| app.ui.hint(hint));
-    }
 }

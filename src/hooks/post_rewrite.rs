@@ -29,7 +29,7 @@ fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Erro
     }
     if !affected.is_empty() {
         project::require_checked_out(project)?;
-        super::post_commit::report_tags(app, tag_moves::retag_commits(project, &affected, &app.ui)?);
+        super::report_tags(app, tag_moves::retag_commits(project, &affected, &app.ui)?);
     }
     if workspace::is_sync_pending(project) || (!affected.is_empty() && project.repo.is_rebasing()) {
         super::sync_workspace(app, project, SyncScope::Limited)?;

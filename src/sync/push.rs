@@ -298,7 +298,11 @@ pub fn upload_versions(
     let message = if incomplete.is_empty() {
         "the DVC remote has all data".to_owned()
     } else {
-        reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
+        let commits = match incomplete.len() {
+            0..=2 => list_commits(&incomplete),
+            many => format!("{many} commits"),
+        };
+        reporter.show_status(&format!("sending data of {commits} to the DVC remote"));
         let (message, foreign) = match &remote.dir {
             Some(dir) => {
                 let upload = missing::upload_versions(&dvc.cache(), dir, &uploaded, look, &not_sent.paths);

@@ -109,7 +109,7 @@ fn own_data_is_missed_beside_another_projects_history() {
     fs::remove_file(env.repo(".dvc/cache/files/md5").join(&md5[..2]).join(&md5[2..])).unwrap();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/plume/run-20261124-021546) to the DVC remote
+    sending data of 4 commits to the DVC remote
     not sent: data of another project's history that was merged in: commit [commit] (results/plume/run-20261124-021546)
     error: data of commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: demo/run-20260105-041/steps.parquet
     hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
@@ -155,7 +155,7 @@ fn lists_that_gc_removed_are_made_again_for_a_push() {
     derived the missing file list of [md5].dir from [md5].dir
     derived the missing file list of [md5].dir from [md5].dir
     derived the missing file list of [md5].dir from [md5].dir
-    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/sweep/run-20260106-041) to the DVC remote
+    sending data of 4 commits to the DVC remote
     ");
     assert_eq!((lists(&env, cache), lists(&env, "dvc-remote")), (4, 4));
     assert!(env.hook(["check", "--strict", "--remote"]).ok().stdout.starts_with("no problems"));
@@ -209,7 +209,7 @@ fn a_list_that_cannot_be_proved_is_named() {
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     derived the missing file list of [md5].dir from [md5].dir
-    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+    sending data of 3 commits to the DVC remote
     error: data of commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the file list of [md5].dir
     hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
     hint: to push the commits anyway: `git push --no-verify`
