@@ -15,11 +15,12 @@ use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::catalog::{self, Catalog};
 use crate::history::compare::{ColumnDifference, ValueDifference, compare_schemas, compare_values};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
-use crate::output::StyledText;
 use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
-use crate::output::table::{ColumnStyle, TextTable, shorten_text, styled_cell};
+use crate::output::table::{ColumnStyle, TextTable, WIDTH, shorten_text, styled_cell};
+use crate::output::{StyledText, human, wrap_hanging};
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
+use crate::support::text::format_plural;
 use crate::support::visible::escape_control;
 
 /// Arguments of `diff`.
@@ -29,7 +30,9 @@ Examples:
   capture-hook diff nav/r1 nav/r2
   capture-hook diff nav/r1 nav/r2 nav/r3                   a column for each run
   capture-hook diff capture/nav/r1 capture/nav/r1@v2       the same run, recorded twice
-  capture-hook diff nav/r1 latest --json | jq .config")]
+  capture-hook diff nav/r1 latest --json | jq .config
+
+For numbers, CHANGE is how much larger or smaller B is.")]
 pub struct Args {
     /// A run or its tag.
     #[arg(value_name = "A", add = complete::run_and_tag_candidates())]
@@ -40,12 +43,17 @@ pub struct Args {
     /// More runs.
     #[arg(value_name = "RUN", add = complete::run_and_tag_candidates())]
     more: Vec<String>,
+    /// Show fields, too, that differ from one start of the program to the next: process, host, times.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
+    let wait = app.ui.wait("reading the history");
     let catalog = catalog::load_catalog(&project)?;
+    drop(wait);
     let (name_a, a) = read_summary(app, &project, &catalog, &args.a)?;
     let (name_b, b) = read_summary(app, &project, &catalog, &args.b)?;
     let pager = project.repo.config_value("core.pager")?;
@@ -58,7 +66,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         if app.ui.json() {
             app.ui.print_json(&diff);
         } else {
-            app.ui.page_text(&many::render_text(&diff, app.ui.terminal_width()), &app.env, pager.as_deref());
+            let noise = noise_among(diff.metadata.iter().map(|key| &key.key), args.all);
+            app.ui.page_text(&many::render_text(&diff, &noise, app.ui.terminal_width()), &app.env, pager.as_deref());
         }
         return Ok(CommandOutcome::Done);
     }
@@ -80,7 +89,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&diff);
     } else {
-        app.ui.page_text(&render_text(&diff, app.ui.terminal_width()), &app.env, pager.as_deref());
+        let noise = noise_among(diff.metadata.iter().map(|key| &key.key), args.all);
+        app.ui.page_text(&render_text(&diff, &noise, app.ui.terminal_width()), &app.env, pager.as_deref());
     }
     Ok(CommandOutcome::Done)
 }
@@ -126,6 +136,36 @@ fn schema_changes(a: &RunSummary, b: &RunSummary) -> Option<Vec<DiffColumnJson>>
     Some(compare_schemas(a, b).into_iter().map(column).collect())
 }
 
+/// Of these keys of metadata, those that say nothing about a run; none if all are asked for.
+fn noise_among<'a>(keys: impl Iterator<Item = &'a String>, all: bool) -> Vec<String> {
+    const NOISE: [&str; 9] =
+        ["pid", "ppid", "hostname", "host", "node", "time", "start_time", "timestamp", "boot_time"];
+    let is_noise = |key: &&String| key.strip_prefix("system.").is_some_and(|name| NOISE.contains(&name));
+    keys.filter(|_| !all).filter(is_noise).cloned().collect()
+}
+
+/// Says which fields are left out; nothing if none is.
+fn push_noise_line(out: &mut StyledText, noise: &[String], width: usize) {
+    if noise.is_empty() {
+        return;
+    }
+    let fields = format_plural(noise.len() as u64, "field");
+    let what = if noise.len() == 1 { "it" } else { "them" };
+    let text = format!("{fields} left out as noise ({}): --all shows {what}", noise.join(", "));
+    for line in wrap_hanging(&text, width.min(WIDTH), 2) {
+        out.push_styled(DIM, line).end_line();
+    }
+}
+
+/// The change of a number of the configuration, in words. Numbers that only name something have none.
+fn describe_change(key: &DiffKeyJson) -> String {
+    let name = key.key.rsplit('.').next().unwrap_or(&key.key);
+    match (key.a.as_f64(), key.b.as_f64()) {
+        (Some(before), Some(after)) if !name.contains("seed") => human::format_change(before, after),
+        _ => String::new(),
+    }
+}
+
 fn diff_key(difference: ValueDifference) -> DiffKeyJson {
     let strict = |value: &Option<JsonValue>| value.as_ref().map_or(Strict::Null, JsonValue::to_strict);
     DiffKeyJson {
@@ -142,28 +182,31 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 
-fn render_text(diff: &DiffJson, width: usize) -> StyledText {
+fn render_text(diff: &DiffJson, noise: &[String], width: usize) -> StyledText {
     let mut out = StyledText::new();
     out.push_str("A  ").push_styled(BOLD, &diff.a).end_line();
     out.push_str("B  ").push_styled(BOLD, &diff.b).end_line();
     out.end_line();
     let mut table = TextTable::new([
         ColumnStyle::Left(""),
-        ColumnStyle::Left(""),
+        ColumnStyle::ShrinkStart(""),
         ColumnStyle::Shrink("A"),
         ColumnStyle::Shrink("B"),
+        ColumnStyle::Right("CHANGE"),
     ]);
     if diff.config.is_empty() {
-        table.push_row(["configuration".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
+        table.push_row(["config".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
     }
-    for (section, keys) in [("configuration", &diff.config), ("metadata", &diff.metadata)] {
-        for (at, key) in keys.iter().enumerate() {
+    for (section, keys, is_config) in [("config", &diff.config, true), ("metadata", &diff.metadata, false)] {
+        for (at, key) in keys.iter().filter(|key| is_config || !noise.contains(&key.key)).enumerate() {
             let value = |value: &Strict, is_present: bool| {
                 if is_present { value_text(value).into() } else { styled_cell("(none)", DIM) }
             };
             let section = if at == 0 { section } else { "" };
             let name = shorten_text(&escape_control(&key.key), 32);
-            table.push_row([section.into(), name.into(), value(&key.a, key.in_a), value(&key.b, key.in_b)]);
+            let change = if is_config { describe_change(key) } else { String::new() };
+            let values = [value(&key.a, key.in_a), value(&key.b, key.in_b), change.into()];
+            table.push_row([section.into(), name.into()].into_iter().chain(values));
         }
     }
     add_schema_rows(&mut table, diff.schema.as_deref());
@@ -173,13 +216,17 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
     } else {
         table.push_row(["seeds".into(), "".into(), seeds_a.into(), seeds_b.into()]);
     }
-    for (at, (name, values)) in metric_rows(&[diff.metrics.a.as_ref(), diff.metrics.b.as_ref()]).into_iter().enumerate()
-    {
+    for (at, row) in metric_rows(&[diff.metrics.a.as_ref(), diff.metrics.b.as_ref()]).into_iter().enumerate() {
         let section = if at == 0 { "metrics" } else { "" };
-        let cells = [section.into(), shorten_text(&name, 32).into()];
-        table.push_row(cells.into_iter().chain(values.into_iter().map(Into::into)));
+        let cells = [section.into(), shorten_text(&row.name, 32).into()];
+        let change = row.describe_change();
+        table.push_row(cells.into_iter().chain(row.texts.into_iter().chain([change]).map(Into::into)));
     }
     out.push_text(&table.render_text(width));
+    if !noise.is_empty() {
+        out.end_line();
+    }
+    push_noise_line(&mut out, noise, width);
     out
 }
 

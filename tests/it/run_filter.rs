@@ -164,20 +164,20 @@ fn more_than_two_runs_have_a_column_each() {
     C  sweep/w1
     D  sweep/x1
 
-                                A         B        C        D
-    configuration  agent        greedy    greedy   greedy   random
-                   env.grid     [32,32]   [32,32]  [32,32]  [64,64]
-                   env.sigma    10        10.0     20       wide
-                   seed         1         2        1        1
-    metadata       base_seed    0         1        3        5
-    schema                      the same
-    seeds                       (none)    (none)   (none)   (none)
-    metrics        episodes     1         1        1        1
-                   steps        2         2        1        1
-                   mean reward  3         5        0.5      -1
-                   best reward  3         5        0.5      -1
-                   mean steps   2         2        1        1
-                   max_peak     2 m       3 m      0.5 m    -1 m
+                           A         B        C        D
+    config    agent        greedy    greedy   greedy   random
+              env.grid     [32,32]   [32,32]  [32,32]  [64,64]
+              env.sigma    10        10.0     20       wide
+              seed         1         2        1        1
+    metadata  base_seed    0         1        3        5
+    schema                 the same
+    seeds                  (none)    (none)   (none)   (none)
+    metrics   episodes     1         1        1        1
+              steps        2         2        1        1
+              mean reward  3         5        0.5      -1
+              best reward  3         5        0.5      -1
+              mean steps   2         2        1        1
+              max_peak     2 m       3 m      0.5 m    -1 m
     ");
     let found = json(&env.hook(["--json", "diff", "s1", "s3", "x1"]).ok());
     assert_eq!(found["runs"], serde_json::json!(["sweep/s1", "sweep/s3", "sweep/x1"]));
@@ -200,7 +200,12 @@ fn more_than_two_runs_have_a_column_each() {
     );
     let is_cut = |line: &&str| line.contains("Linux-6.18.44-") && line.ends_with('…');
     assert!(lines.iter().any(is_cut), "{}", cut.stdout);
-    assert_eq!(lines.last(), Some(&"what ends in … is cut: --json has all of it"));
+    assert!(lines.contains(&"what ends in … is cut: --json has all of it"), "{}", cut.stdout);
+    // What says nothing about runs is counted, and shown if asked for.
+    assert_eq!(lines.last(), Some(&"2 fields left out as noise (system.hostname, system.pid): --all shows them"));
+    assert!(!cut.stdout.contains("system.pid  ") && found["metadata"].to_string().contains("base_seed"));
+    let all = env.hook(["diff", "--all", "s1", "s2", "s3", "w1", "x1", &other]).ok().stdout;
+    assert!(all.contains("system.pid  ") && !all.contains("left out"), "{all}");
     assert!(cut.stdout.lines().all(|line| line.chars().count() <= 80), "{}", cut.stdout);
     env.hook(["diff", "s1", "s2", "no-such-run"]).fails(3);
 }

@@ -6,7 +6,7 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::metric_rows::metric_rows;
-use super::{BOLD, DIM, GREEN, comparable_metadata, env_config, seeds_json, seeds_text, value_text};
+use super::{BOLD, DIM, GREEN, comparable_metadata, env_config, push_noise_line, seeds_json, seeds_text, value_text};
 use crate::formats::json::JsonValue;
 use crate::history::compare::{ValuesDifference, compare_many, compare_many_schemas};
 use crate::history::summary::RunSummary;
@@ -83,8 +83,8 @@ impl RowValues {
 }
 
 /// The names of the runs, then a table for as many runs as fit, and so on.
-pub(super) fn render_text(diff: &DiffManyJson, width: usize) -> StyledText {
-    let rows = diff_rows(diff);
+pub(super) fn render_text(diff: &DiffManyJson, noise: &[String], width: usize) -> StyledText {
+    let rows = diff_rows(diff, noise);
     let labels: Vec<String> = (0..diff.runs.len()).map(label).collect();
     let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
     let mut out = StyledText::new();
@@ -112,9 +112,13 @@ pub(super) fn render_text(diff: &DiffManyJson, width: usize) -> StyledText {
         out.end_line().push_text(&render_part(&rows, &labels, first..end, width));
         first = end;
     }
-    if is_cut {
-        out.end_line().push_styled(DIM, "what ends in … is cut: --json has all of it").end_line();
+    if is_cut || !noise.is_empty() {
+        out.end_line();
     }
+    if is_cut {
+        out.push_styled(DIM, "what ends in … is cut: --json has all of it").end_line();
+    }
+    push_noise_line(&mut out, noise, width);
     out
 }
 
@@ -147,7 +151,7 @@ fn render_part(rows: &[DiffRow], labels: &[String], part: Range<usize>, width: u
     table.render_text(width)
 }
 
-fn diff_rows(diff: &DiffManyJson) -> Vec<DiffRow> {
+fn diff_rows(diff: &DiffManyJson, noise: &[String]) -> Vec<DiffRow> {
     let mut rows = Vec::new();
     let mut push = |section: &'static str, key: &str, values: RowValues| {
         rows.push(DiffRow { section, key: shorten_text(&escape_control(key), KEY_WIDTH), values });
@@ -155,10 +159,10 @@ fn diff_rows(diff: &DiffManyJson) -> Vec<DiffRow> {
     let present = |text: String| (escape_control(text), Style::new());
     let absent = || ("(none)".to_owned(), DIM);
     if diff.config.is_empty() {
-        push("configuration", "", RowValues::Same("the same".into()));
+        push("config", "", RowValues::Same("the same".into()));
     }
-    for (section, keys) in [("configuration", &diff.config), ("metadata", &diff.metadata)] {
-        for key in keys {
+    for (section, keys) in [("config", &diff.config), ("metadata", &diff.metadata)] {
+        for key in keys.iter().filter(|key| section == "config" || !noise.contains(&key.key)) {
             let values = key.values.iter().zip(&key.present);
             let values = values.map(|(value, is_there)| if *is_there { present(value_text(value)) } else { absent() });
             push(section, &key.key, RowValues::Each(values.collect()));
@@ -180,8 +184,8 @@ fn diff_rows(diff: &DiffManyJson) -> Vec<DiffRow> {
     let seeds: Vec<String> = diff.seeds.values.iter().map(|seeds| seeds_text(seeds.as_ref())).collect();
     push("seeds", "", RowValues::plain(seeds));
     let metrics: Vec<_> = diff.metrics.iter().map(Option::as_ref).collect();
-    for (name, values) in metric_rows(&metrics) {
-        push("metrics", &name, RowValues::plain(values));
+    for row in metric_rows(&metrics) {
+        push("metrics", &row.name, RowValues::plain(row.texts));
     }
     rows
 }
