@@ -77,6 +77,8 @@ pub struct PlotData {
     pub visits: CellVisits,
     /// Discrete actions.
     pub actions: Option<ActionShares>,
+    /// Whether the run has actions that are too many, or no whole numbers.
+    pub has_other_actions: bool,
 }
 
 /// Collects a [`PlotData`], batch by batch.
@@ -113,6 +115,7 @@ impl PlotCollector {
         let path = schema.plot.path.and_then(|(x, y)| columns.place(x).zip(columns.place(y)));
         let range = schema.steps.columns.iter().find(|column| column.name == ACTION).and_then(discrete_range);
         let action = range.filter(|_| !schema.is_plume()).and_then(|_| columns.place_named(ACTION));
+        let has_actions = schema.steps.find(ACTION).is_some();
         let columns = columns.finish();
         let line_of = |place: usize| {
             let column = columns.get(place);
@@ -130,6 +133,7 @@ impl PlotCollector {
             more_lines: schema.plot.lines.len().saturating_sub(LINES),
             reward: reward.map(line_of),
             axes: path.map(|(x, y)| [axis_of(x), axis_of(y)]),
+            has_other_actions: has_actions && range.is_none() && !schema.is_plume(),
             ..PlotData::default()
         };
         let curves = lines.len() + usize::from(reward.is_some());
@@ -426,7 +430,7 @@ mod tests {
         let data = collector.finish();
         assert!(data.lines.is_empty() && data.reward.is_none() && data.axes.is_none() && data.paths.is_empty());
         // An int8 has more values than a picture has colours.
-        assert!(data.actions.is_none() && !data.has_success);
+        assert!(data.actions.is_none() && data.has_other_actions && !data.has_success);
         assert_eq!((data.episodes.len(), data.episodes[0].success), (1, None));
     }
 }

@@ -16,6 +16,7 @@ use crate::project::dir::ProjectDir;
 use crate::support::fs::write_atomic;
 use crate::support::process::shell_quote;
 use crate::support::text::format_plural;
+use crate::validate::Code;
 
 /// Arguments of `plot`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     // The run's name, and how to read it.
     let (title, read): (String, Box<dyn Fn() -> Result<RunSummary, Error>>) = match &source {
         FoundRuns::InProject(project) => {
+            let wait = app.ui.wait("reading the history");
             let catalog = catalog::load_catalog(project)?;
+            drop(wait);
             let target = catalog::resolve_or_default(project, &catalog, &app.cwd, args.run.as_deref())?;
             let name = target.key.to_string();
             let read = move || {
@@ -64,7 +67,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let subtitle = plot_subtitle(&summary, plot_data);
     // Without a readable `run.json`, no size, source or goal of the grid is known.
     let grid = summary.meta.as_ref().map(|meta| PlumeGrid::from_env_config(&meta.env_config)).unwrap_or_default();
-    let picture = RunPlot { title: &title, subtitle: &subtitle, grid, plot_data };
+    let mark = describe_mark(&summary);
+    let picture = RunPlot { title: &title, subtitle: &subtitle, mark: mark.as_deref(), grid, plot_data };
     let to_stdout = output == Path::new("-");
     let bytes = if format == "png" {
         let out_of_memory = || Error::new(ExitKind::Io, "io", "not enough memory for the picture");
@@ -72,6 +76,12 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else {
         plot::render_svg(&picture).into_bytes()
     };
+    // A run without a project is found by its path alone.
+    let typed = match &source {
+        FoundRuns::InProject(_) => &title,
+        FoundRuns::Lone(_) => args.run.as_ref().unwrap_or(&title),
+    };
+    report_picture(app, (&title, typed), &picture);
     if to_stdout {
         app.ui.print_bytes(&bytes);
         return Ok(CommandOutcome::Done);
@@ -111,6 +121,32 @@ fn unreadable_run(run: &str) -> Error {
         .hint(format!("see what is wrong: `capture-hook validate {}`", shell_quote(run)))
 }
 
+/// Says what a reader of the picture must know, and what it does not show. Of the run: its name, and how to name it to a command.
+fn report_picture(app: &App, (run, typed): (&str, &str), picture: &RunPlot<'_>) {
+    if let Some(mark) = picture.mark {
+        app.ui.warn(&format!("{run}: {mark}; the picture shows what can be read of it"));
+        app.ui.hint(&format!("see what was found: `capture-hook validate {}`", shell_quote(typed)));
+    }
+    let left_out = plot::describe_left_out(picture);
+    if !left_out.is_empty() {
+        app.ui.status(&format!("not drawn: {}", left_out.join(", ")));
+    }
+}
+
+/// That a run is invalid, or ended within an episode; `None` if it is whole, or not known.
+fn describe_mark(summary: &RunSummary) -> Option<String> {
+    let verdict = summary.verdict.as_ref()?;
+    let is_cut_off = verdict.errors.iter().any(|code| code == Code::TruncatedGzip.as_str())
+        || verdict.warnings.iter().any(|code| code == Code::IncompleteEpisode.as_str());
+    match verdict.errors.as_slice() {
+        [only] if !verdict.ok => Some(format!("invalid: {only}")),
+        [first, rest @ ..] if !verdict.ok => Some(format!("invalid: {first} and {} more", rest.len())),
+        [] if !verdict.ok => Some("invalid".into()),
+        _ if is_cut_off => Some("interrupted: it ended within an episode".into()),
+        _ => None,
+    }
+}
+
 fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {
     let steps: u64 = plot_data.episodes.iter().map(|e| e.steps).sum();
     let mut parts = vec![format_plural(plot_data.episodes.len() as u64, "episode"), format_plural(steps, "step")];
@@ -118,7 +154,8 @@ fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {
         let what = if plot_data.is_plume { "reached the goal" } else { "succeeded" };
         parts.extend(success_rate.map(|rate| format!("{} {what}", human::format_percent(rate))));
         // Without an episode there is neither.
-        parts.extend(mean_reward.map(|reward| format!("mean reward {}", human::format_number(reward))));
+        let number = |reward| plot::with_minus(&human::format_number(plot::clean_reward(reward)));
+        parts.extend(mean_reward.map(|reward| format!("mean reward {}", number(reward))));
     }
     if let Some(meta) = &summary.meta {
         parts.push(meta.start_time.clone());

@@ -339,6 +339,11 @@ fn pictures_are_the_same_every_time_and_say_what_they_show() {
     for text in [THIRD, "60 episodes", "10,536 steps", "Distance to goal", "Reward so far", "Episode lengths"] {
         assert!(svg.contains(text), "{text}");
     }
+    // The goal is where the configuration says it is, or nowhere.
+    let why = "Not drawn: plume and goal (the recorded distances are not those to the configured source)";
+    assert!(svg.contains(why) && svg.contains("y (cells)") && svg.contains("mean reward \u{2212}1.571"), "{svg}");
+    // Visits have another colour than the plume, which is green.
+    assert!(svg.contains("#b496c3") && !svg.contains("#009e73"), "{svg}");
     // Parquet and JSON lines give one picture.
     env.hook(["plot", FIRST, "-o", "../dataset.svg"]).ok();
     env.hook(["plot", &format!("results/{FIRST}"), "-o", "../results.svg"]).ok();

@@ -289,15 +289,15 @@ fn two_runs_are_compared_with_their_columns() {
     A  cartpole/r1
     B  cartpole/r2
 
-                                A                 B
-    configuration               the same
-    schema                      the same columns
-    seeds                       0 to 2 (3)        10 to 12 (3)
-    metrics        episodes     3                 3
-                   steps        61                89
-                   mean reward  20.33             29.67
-                   best reward  29                36
-                   mean steps   20.33             29.67
+                          A                 B             CHANGE
+    config                the same
+    schema                the same columns
+    seeds                 0 to 2 (3)        10 to 12 (3)
+    metrics  episodes     3                 3
+             steps        61                89              +46%
+             mean reward  20.33             29.67           +46%
+             best reward  29                36              +24%
+             mean steps   20.33             29.67           +46%
     ");
     // The second recorder measures in another unit, drops a column, and adds one.
     let path = env.repo("results/spring/c1/schema.json");
@@ -318,16 +318,16 @@ fn two_runs_are_compared_with_their_columns() {
     A  spring/c1
     B  spring/c2
 
-                                      A                 B
-    configuration                     the same
-    schema         steps.v            float64 in m/s    float64 in km/h
-                   steps.phase        string            (none)
-                   steps.temperature  (none)            float32 in K
-    seeds                             the same: (none)
-    metrics        episodes           3                 3
-                   steps              600               600
-                   mean steps         200               200
-                   max_peak_speed     6.007 m/s         6.007 m/s
+                                A                 B
+    config                      the same
+    schema   steps.v            float64 in m/s    float64 in km/h
+             steps.phase        string            (none)
+             steps.temperature  (none)            float32 in K
+    seeds                       the same: (none)
+    metrics  episodes           3                 3
+             steps              600               600
+             mean steps         200               200
+             max_peak_speed     6.007 m/s         6.007 m/s
     ");
     let diff = parse_json(&env.hook(["--json", "diff", "spring/c1", "spring/c2"]).ok().stdout);
     assert_eq!(
@@ -389,9 +389,10 @@ fn a_picture_has_a_chart_for_what_the_run_has_and_no_other() {
         ("cartpole/r1", &["Reward so far", "Episode lengths", "Actions"][..]),
         ("hopper/r1", &["Reward so far", "Episode lengths"]),
         ("minigrid/r1", &["Reward so far", "Episode lengths", "Actions"]),
-        ("pendulum/r1", &["Reward so far", "Episode lengths"]),
-        ("spread/r1", &["Reward so far", "Episode lengths", "Actions"]),
-        ("spring/c1", &["x", "v", "Episode lengths"]),
+        // Every episode of these is as long.
+        ("pendulum/r1", &["Reward so far"]),
+        ("spread/r1", &["Reward so far", "Actions"]),
+        ("spring/c1", &["x", "v"]),
         (WALK, &["Trajectories", "Reward so far", "heading", "Episode lengths", "Actions"]),
     ] {
         let texts = picture_texts(&env, run);
@@ -403,8 +404,8 @@ fn a_picture_has_a_chart_for_what_the_run_has_and_no_other() {
         ingest(&env, run);
         assert_eq!(picture_texts(&env, run), texts, "{run}");
     }
-    assert_snapshot!(picture_texts(&env, "spring/c1").join(" | "), @"spring/c1 | 3 episodes  ·  600 steps  ·  2026-11-27T00:00:00Z | truncated (3) | x | median and quartiles over episodes | −4 | −2 | 0 | 2 | 4 | 50 | 100 | 150 | 200 | step | m | v | median and quartiles over episodes | −10 | −5 | 0 | 5 | 10 | 50 | 100 | 150 | 200 | step | m/s | Episode lengths | steps | 0 | 50 | 100 | 150 | 200 | 1 | 2 | 3 | episode");
-    assert_snapshot!(picture_texts(&env, WALK).join(" | "), @"walk/w1 | 12 episodes  ·  182 steps  ·  45% succeeded  ·  mean reward 0.109  ·  2026-11-27T00:00:00Z | succeeded (5) | did not succeed (6) | unfinished (1) | Trajectories | ring: start | −20 | −15 | −10 | −5 | 0 | 5 | 10 | 15 | −20 | −10 | 0 | 10 | px (m) | py (m) | Reward so far | median and quartiles over episodes | −2 | −1 | 0 | 1 | 2 | 0 | 10 | 20 | 30 | step | heading | median and quartiles over episodes | −2 | 0 | 2 | 0 | 10 | 20 | 30 | step | rad | Episode lengths | steps | 0 | 10 | 20 | 30 | 40 | 2 | 4 | 6 | 8 | 10 | 12 | episode | Actions |  | 0 | 50 | 100 | 0 | 10 | 20 | 30 | step | share (%) | −1 | 0 | 1");
+    assert_snapshot!(picture_texts(&env, "spring/c1").join(" | "), @"spring/c1 | 3 episodes  ·  600 steps  ·  2026-11-27T00:00:00Z | Not drawn: episode lengths (all 200 steps) | truncated (3) | x | median and quartiles over episodes | −4 | −2 | 0 | 2 | 4 | 50 | 100 | 150 | 200 | step | x (m) | v | median and quartiles over episodes | −10 | −5 | 0 | 5 | 10 | 50 | 100 | 150 | 200 | step | v (m/s)");
+    assert_snapshot!(picture_texts(&env, WALK).join(" | "), @"walk/w1 | interrupted: it ended within an episode | 12 episodes  ·  182 steps  ·  45% succeeded  ·  mean reward 0.109  ·  2026-11-27T00:00:00Z | succeeded (5) | did not succeed (6) | unfinished (1) | Trajectories | ring: start | −20 | −15 | −10 | −5 | 0 | 5 | 10 | 15 | −20 | −10 | 0 | 10 | px (m) | py (m) | Reward so far | median and quartiles over episodes | −2 | −1 | 0 | 1 | 2 | 0 | 10 | 20 | 30 | step | reward | heading | median and quartiles over episodes | −2 | 0 | 2 | 0 | 10 | 20 | 30 | step | heading (rad) | Episode lengths |  | 0 | 10 | 20 | 30 | 40 | 2 | 4 | 6 | 8 | 10 | 12 | episode | steps | Actions |  | 0 | 50 | 100 | 0 | 10 | 20 | 30 | step | share (%) | −1 | 0 | 1");
     env.hook(["plot", WALK, "-o", "../walk.png"]).ok();
     assert!(fs::read(env.path("walk.png")).unwrap().starts_with(b"\x89PNG"));
     let told = parse_json(&env.hook(["--json", "plot", WALK, "-o", "../walk.svg"]).ok().stdout);

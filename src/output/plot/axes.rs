@@ -88,8 +88,12 @@ pub fn tick_label(value: f64) -> String {
     } else {
         format!("{value:.1e}")
     };
-    // A minus sign instead of a hyphen.
-    text.replace('-', "\u{2212}")
+    with_minus(&text)
+}
+
+/// A number with a minus sign instead of the hyphen.
+pub fn with_minus(number: &str) -> String {
+    number.replace('-', "\u{2212}")
 }
 
 /// Formats the ticks of an axis. If short numbers do not tell them apart, because their differences are small beside
@@ -102,11 +106,23 @@ fn tick_labels(ticks: &[f64]) -> (Vec<String>, String) {
     // Without an exponent, 1e300 has 301 digits.
     let is_short = *first == 0.0 || (1e-4..1e15).contains(&first.abs());
     let first = if is_short { first.to_string() } else { format!("{first:e}") };
-    (differences, format!(", from {first}").replace('-', "\u{2212}"))
+    (differences, format!(", from {}", with_minus(&first)))
 }
 
 fn trim_zeros(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// The axes of a chart that count something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CountedAxes {
+    /// Neither.
+    #[default]
+    Neither,
+    /// The horizontal one: steps, episodes.
+    Horizontal,
+    /// Both.
+    Both,
 }
 
 /// A chart: a title over a plotting area with axes.
@@ -126,8 +142,8 @@ pub struct PlotChart<'a> {
     pub x_label: &'a str,
     /// The label of the vertical axis, beside it.
     pub y_label: &'a str,
-    /// Whether the horizontal axis counts, so that between whole numbers there is nothing.
-    pub counts: bool,
+    /// Which axes count, so that between whole numbers there is nothing.
+    pub counts: CountedAxes,
 }
 
 impl PlotChart<'_> {
@@ -143,7 +159,8 @@ impl PlotChart<'_> {
         scene.push_text(SceneText::new((a.right(), a.y - 14.0), 12.0, SOFT, self.note).with_anchor(TextAnchor::End));
         // A tick for each 45 pixels.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let ticks = self.y.tick_values(((a.h / 45.0) as u32).max(4));
+        let mut ticks = self.y.tick_values(((a.h / 45.0) as u32).max(4));
+        ticks.retain(|tick| self.counts != CountedAxes::Both || tick.fract() == 0.0);
         let (labels, y_base) = tick_labels(&ticks);
         for (tick, label) in ticks.into_iter().zip(labels) {
             let (_, y) = self.point_at(self.x.low, tick);
@@ -151,7 +168,7 @@ impl PlotChart<'_> {
             scene.push_text(SceneText::new((a.x - 8.0, y + 4.0), 12.0, SOFT, label).with_anchor(TextAnchor::End));
         }
         let mut ticks = self.x.tick_values(6);
-        ticks.retain(|tick| !self.counts || tick.fract() == 0.0);
+        ticks.retain(|tick| self.counts == CountedAxes::Neither || tick.fract() == 0.0);
         let (labels, x_base) = tick_labels(&ticks);
         for (tick, label) in ticks.into_iter().zip(labels) {
             let (x, _) = self.point_at(tick, self.y.low);

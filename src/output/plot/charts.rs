@@ -2,55 +2,49 @@
 //! of episodes, which every run has.
 
 use super::{EpisodeEnd, RunPlot, shorten_title};
-use crate::columnar::{BandCurve, PlotData};
-use crate::output::plot::axes::{PlotAxis, PlotChart};
+use crate::columnar::{BandCurve, LineCurve, PlotData};
+use crate::output::plot::axes::{CountedAxes, PlotAxis, PlotChart};
 use crate::output::plot::scene::{PlotScene, Rect, SceneShape, solid_paint, solid_stroke, translucent_paint};
 use crate::support::visible::escape_control;
 
 /// The most episodes that get a bar each; more are shown as a histogram.
-const BARS: usize = 80;
+pub const BARS: usize = 80;
 
 /// Draws the distance to the goal over steps.
-pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
-    let none = Vec::new();
-    let curve = picture.plot_data.lines.first().map_or(&none, |line| &line.curve);
+pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>, line: &LineCurve) {
     // A radius below 0.05 cells would look like the axis itself.
     let radius = picture.grid.goal_radius.filter(|r| *r >= 0.05);
-    let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0]));
-    let note = curve_note(picture.plot_data);
     let chart = PlotChart {
         area,
-        x: steps_axis(curve),
-        y,
+        x: steps_axis(&line.curve),
+        y: PlotAxis::spanning(line.curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0])),
         title: "Distance to goal",
-        note,
+        note: curve_note(picture.plot_data),
         x_label: "step",
-        ..PlotChart::default()
+        y_label: "distance (cells)",
+        counts: CountedAxes::Horizontal,
     };
     chart.draw_frame(scene);
-    draw_band(scene, &chart, curve);
+    draw_band(scene, &chart, &line.curve);
     if let Some(radius) = radius {
         chart.draw_level(scene, radius, "goal radius");
     }
 }
 
 /// Draws the reward since the episode's start, over steps.
-pub fn draw_reward(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
-    let none = Vec::new();
-    let curve = picture.plot_data.reward.as_ref().map_or(&none, |line| &line.curve);
-    let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]));
-    let note = curve_note(picture.plot_data);
+pub fn draw_reward(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>, line: &LineCurve) {
     let chart = PlotChart {
         area,
-        x: steps_axis(curve),
-        y,
+        x: steps_axis(&line.curve),
+        y: PlotAxis::spanning(line.curve.iter().flat_map(|b| [b.low, b.high])),
         title: "Reward so far",
-        note,
+        note: curve_note(picture.plot_data),
         x_label: "step",
-        ..PlotChart::default()
+        y_label: "reward",
+        counts: CountedAxes::Horizontal,
     };
     chart.draw_frame(scene);
-    draw_band(scene, &chart, curve);
+    draw_band(scene, &chart, &line.curve);
 }
 
 /// What is drawn of several episodes.
@@ -58,9 +52,13 @@ pub fn curve_note(plot_data: &PlotData) -> &'static str {
     if plot_data.episodes.len() > 1 { "median and quartiles over episodes" } else { "" }
 }
 
-/// A unit as the label of an axis. It is the recorder's text.
-pub fn unit_label(unit: Option<&str>) -> String {
-    unit.map(|unit| shorten_title(&escape_control(unit), 24)).unwrap_or_default()
+/// The label of an axis: a column's name, and its unit. Both are the recorder's text.
+pub fn axis_label(name: &str, unit: Option<&str>) -> String {
+    let name = shorten_title(&escape_control(name), 28);
+    match unit.map(|unit| shorten_title(&escape_control(unit), 24)) {
+        Some(unit) if !unit.is_empty() => format!("{name} ({unit})"),
+        _ => name,
+    }
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -109,10 +107,10 @@ fn draw_bars(scene: &mut PlotScene, area: Rect, plot_data: &PlotData) {
         x,
         y,
         title: "Episode lengths",
-        note: "steps",
+        note: "",
         x_label: "episode",
-        counts: !plot_data.is_plume,
-        ..PlotChart::default()
+        y_label: "steps",
+        counts: CountedAxes::Both,
     };
     chart.draw_frame(scene);
     for (i, episode) in episodes.iter().enumerate() {
@@ -146,8 +144,16 @@ fn draw_histogram(scene: &mut PlotScene, area: Rect, plot_data: &PlotData) {
     let most = counts.iter().map(|c| c.iter().sum::<u32>()).max().unwrap_or(1);
     let y = PlotAxis::spanning([0.0, f64::from(most)]);
     let x = PlotAxis { low: 0.0, high: longest };
-    let chart =
-        PlotChart { area, x, y, title: "Episode lengths", note: "episodes", x_label: "steps", ..PlotChart::default() };
+    let chart = PlotChart {
+        area,
+        x,
+        y,
+        title: "Episode lengths",
+        note: "",
+        x_label: "steps",
+        y_label: "episodes",
+        counts: CountedAxes::Both,
+    };
     chart.draw_frame(scene);
     let width = area.w / bins as f32;
     for (i, count) in counts.iter().enumerate() {

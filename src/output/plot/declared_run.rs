@@ -3,12 +3,13 @@
 //! Trajectories take the left half of two rows; the charts fill the rest, row by row. Charts over steps have one axis of
 //! steps, so that they can be compared from above to below.
 
-use super::charts::{curve_note, draw_band, draw_lengths, unit_label};
+use super::charts::{axis_label, curve_note, draw_band, draw_lengths};
 use super::map::draw_end_legend;
+use super::panels::{ChosenPanels, PlotPanel};
 use super::paths::draw_paths;
 use super::{RunPlot, shorten_title, titled_scene};
 use crate::columnar::{ActionShares, LineCurve, PlotData};
-use crate::output::plot::axes::{PlotAxis, PlotChart, SOFT, tick_label};
+use crate::output::plot::axes::{CountedAxes, PlotAxis, PlotChart, SOFT, tick_label};
 use crate::output::plot::scene::{PlotScene, Rect, SceneShape, SceneText, solid_paint};
 
 /// The left edges of both columns of charts.
@@ -30,64 +31,37 @@ const ACTION_COLORS: [u32; 16] = [
     0xF2_CF_80, 0x80_CE_B9, 0xE5_BC_D3, 0xAA_D9_F4, 0xEA_AE_80, 0xF7_F1_A0, 0xC9_CE_D4,
 ];
 
-enum DeclaredChart<'a> {
-    Reward(&'a LineCurve),
-    Line(&'a LineCurve),
-    Lengths,
-    Actions(&'a ActionShares),
-}
-
 /// Makes the picture.
-pub fn compose_charts(picture: &RunPlot<'_>) -> PlotScene {
+pub fn compose_charts(picture: &RunPlot<'_>, chosen: ChosenPanels<'_>) -> PlotScene {
     let plot_data = picture.plot_data;
-    let charts = choose_charts(plot_data);
-    let axes = plot_data.axes.as_ref().filter(|_| plot_data.paths.iter().any(|path| path.last.is_some()));
+    let axes = plot_data.axes.as_ref().filter(|_| chosen.has_paths);
     // Both columns of a row, but trajectories are at the left of the first two.
     let slots =
         (0..).flat_map(|row| [(row, 0), (row, 1)]).filter(|(row, side)| axes.is_none() || *row > 1 || *side == 1);
-    let placed: Vec<(DeclaredChart<'_>, (u8, usize))> = charts.into_iter().zip(slots).collect();
+    let placed: Vec<(PlotPanel<'_>, (u8, usize))> = chosen.panels.into_iter().zip(slots).collect();
     let rows = placed.iter().map(|(_, (row, _))| row + 1).max().unwrap_or(0).max(if axes.is_some() { 2 } else { 0 });
 
-    let mut scene = titled_scene(picture, TOP + f32::from(rows) * PITCH - 25.0);
+    let mut scene = titled_scene(picture, TOP + f32::from(rows) * PITCH - 25.0, &chosen.left_out);
     draw_end_legend(&mut scene, (40.0, 104.0), plot_data);
     if let Some(axes) = axes {
         draw_paths(&mut scene, Rect { x: LEFT[0], y: TOP, w: WIDTH, h: PITCH + HEIGHT }, plot_data, axes);
     }
-    for (chart, (row, side)) in placed {
+    for (panel, (row, side)) in placed {
         let x = LEFT.get(side).copied().unwrap_or_default();
         let area = Rect { x, y: TOP + f32::from(row) * PITCH, w: WIDTH, h: HEIGHT };
-        match chart {
-            DeclaredChart::Reward(line) => draw_line(&mut scene, area, plot_data, "Reward so far", line),
-            DeclaredChart::Line(line) => draw_line(&mut scene, area, plot_data, &line.name, line),
-            DeclaredChart::Lengths => draw_lengths(&mut scene, area, plot_data),
-            DeclaredChart::Actions(shares) => draw_actions(&mut scene, area, plot_data, shares),
+        match panel {
+            PlotPanel::Reward(line) => draw_line(&mut scene, area, plot_data, "Reward so far", &line),
+            PlotPanel::Line(line) => draw_line(&mut scene, area, plot_data, &line.name, &line),
+            PlotPanel::Lengths => draw_lengths(&mut scene, area, plot_data),
+            PlotPanel::Actions(shares) => draw_actions(&mut scene, area, plot_data, shares),
         }
-    }
-    if plot_data.more_lines > 0 {
-        let drawn = plot_data.lines.len();
-        let text = format!("{drawn} of the {} lines that the schema names are drawn", drawn + plot_data.more_lines);
-        let bottom = scene.height - 12.0;
-        scene.push_text(SceneText::new((40.0, bottom), 12.0, SOFT, text));
     }
     scene
 }
 
-/// The charts for what the run has.
-fn choose_charts(plot_data: &PlotData) -> Vec<DeclaredChart<'_>> {
-    let has_values = |line: &&LineCurve| !line.curve.is_empty();
-    let mut charts: Vec<DeclaredChart<'_>> =
-        plot_data.reward.iter().filter(has_values).map(DeclaredChart::Reward).collect();
-    charts.extend(plot_data.lines.iter().filter(has_values).map(DeclaredChart::Line));
-    if !plot_data.episodes.is_empty() {
-        charts.push(DeclaredChart::Lengths);
-    }
-    charts.extend(plot_data.actions.iter().filter(|shares| !shares.parts.is_empty()).map(DeclaredChart::Actions));
-    charts
-}
-
 fn draw_line(scene: &mut PlotScene, area: Rect, plot_data: &PlotData, title: &str, line: &LineCurve) {
     let y = PlotAxis::spanning(line.curve.iter().flat_map(|band| [band.low, band.high]));
-    let (title, y_label) = (shorten_title(title, 28), unit_label(line.unit.as_deref()));
+    let (title, y_label) = (shorten_title(title, 28), axis_label(&line.name, line.unit.as_deref()));
     let note = curve_note(plot_data);
     let chart = PlotChart {
         area,
@@ -97,7 +71,7 @@ fn draw_line(scene: &mut PlotScene, area: Rect, plot_data: &PlotData, title: &st
         note,
         x_label: "step",
         y_label: &y_label,
-        ..PlotChart::default()
+        counts: CountedAxes::Horizontal,
     };
     chart.draw_frame(scene);
     draw_band(scene, &chart, &line.curve);
@@ -130,7 +104,7 @@ fn draw_actions(scene: &mut PlotScene, area: Rect, plot_data: &PlotData, shares:
         note: "",
         x_label: "step",
         y_label: "share (%)",
-        ..PlotChart::default()
+        counts: CountedAxes::Horizontal,
     };
     chart.draw_frame(scene);
     for (part, counts) in shares.parts.iter().enumerate() {

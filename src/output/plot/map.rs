@@ -5,7 +5,7 @@
 
 use super::{EpisodeEnd, RunPlot};
 use crate::columnar::{AgentPath, CellVisits, PlotData, PlumeGrid};
-use crate::output::plot::axes::{GRID, INK, PlotAxis, PlotChart, SOFT};
+use crate::output::plot::axes::{CountedAxes, GRID, INK, PlotAxis, PlotChart, SOFT};
 use crate::output::plot::scene::{
     PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor, solid_paint, solid_stroke, translucent_paint,
 };
@@ -32,7 +32,16 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     } else {
         String::new()
     };
-    let chart = PlotChart { area: square, x, y, title: "Trajectories", note: &note, ..PlotChart::default() };
+    let chart = PlotChart {
+        area: square,
+        x,
+        y,
+        title: "Trajectories",
+        note: &note,
+        x_label: "x (cells)",
+        y_label: "y (cells)",
+        counts: CountedAxes::Both,
+    };
     scene.push_shape(SceneShape::Rect(square, solid_paint(0xFB_FC_FD)));
     scene.push_shape(SceneShape::Clip(square));
     if many {
@@ -57,7 +66,17 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     }
     draw_source(scene, &chart, grid);
     scene.push_shape(SceneShape::EndClip);
-    draw_legend(scene, (area.x, square.bottom() + 46.0), &RunPlot { grid, ..*picture }, many);
+    draw_legend(scene, (40.0, square.bottom() + 62.0), &RunPlot { grid, ..*picture }, many);
+}
+
+/// What of the configuration is not on the map, with the reason.
+pub fn describe_left_out(picture: &RunPlot<'_>) -> Option<String> {
+    let why = match (picture.grid.source, plausible_grid(picture).source) {
+        (None, _) => "the configuration names no source",
+        (Some(_), None) => "the recorded distances are not those to the configured source",
+        (Some(_), Some(_)) => return None,
+    };
+    Some(format!("plume and goal ({why})"))
 }
 
 /// Returns the grid, without its source if the recorded distances contradict it: a recorder can write a configuration
@@ -152,11 +171,12 @@ fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits
     }
 }
 
-/// Returns the colour for 0 to 1: one hue, evenly darker, so that it works without colour vision and under paths.
+/// Returns the colour for 0 to 1: one hue, evenly darker, so that it works without colour vision and under paths. A plume is
+/// green, so visits are purple.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn visit_color(t: f32) -> u32 {
     const STOPS: [[f32; 3]; 4] =
-        [[240.0, 246.0, 243.0], [199.0, 226.0, 216.0], [124.0, 188.0, 169.0], [38.0, 128.0, 108.0]];
+        [[245.0, 241.0, 247.0], [222.0, 208.0, 229.0], [180.0, 150.0, 195.0], [112.0, 72.0, 138.0]];
     let t = t.clamp(0.0, 1.0) * 3.0;
     let i = (t as usize).min(2);
     let part = t - i as f32;
@@ -250,6 +270,10 @@ fn draw_border(scene: &mut PlotScene, chart: &PlotChart<'_>) {
         let text = super::axes::tick_label(tick);
         scene.push_text(SceneText::new((a.x - 8.0, y + 4.0), 12.0, SOFT, text).with_anchor(TextAnchor::End));
     }
+    let x_label = SceneText::new((a.right(), a.bottom() + 34.0), 12.0, SOFT, chart.x_label);
+    scene.push_text(x_label.with_anchor(TextAnchor::End));
+    let y_label = SceneText::new((a.x - 48.0, a.y + a.h / 2.0), 12.0, SOFT, chart.y_label);
+    scene.push_text(SceneText { up: true, ..y_label.with_anchor(TextAnchor::Middle) });
 }
 
 /// Draws the legend of colours and markers, with the number of episodes of each.
@@ -277,7 +301,7 @@ fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, man
     let ground = if many { "darker: visited more often (log scale)" } else { "shade: plume" };
     if many || picture.grid.sigma.is_some() {
         let swatch = Rect { x, y: y - 11.0, w: 16.0, h: 13.0 };
-        scene.push_shape(SceneShape::Rect(swatch, solid_paint(if many { 0x7C_BC_A9 } else { 0xB9_E0_D3 })));
+        scene.push_shape(SceneShape::Rect(swatch, solid_paint(if many { 0xB4_96_C3 } else { 0xB9_E0_D3 })));
         scene.push_text(SceneText::new((x + 24.0, y), 13.0, SOFT, ground));
     }
 }

@@ -8,15 +8,24 @@ mod axes;
 mod charts;
 mod declared_run;
 mod map;
+mod panels;
 mod paths;
 mod png;
 mod scene;
 mod svg;
 
 use crate::columnar::{PlotData, PlotEpisode, PlumeGrid};
+use crate::output::wrap::wrap_hanging;
 use crate::support::visible::escape_control;
 use axes::{INK, SOFT};
-use scene::{PlotScene, Rect, SceneText};
+use panels::{ChosenPanels, PlotPanel};
+use scene::{PlotScene, Rect, SceneText, TextAnchor};
+
+pub use axes::with_minus;
+pub use panels::clean_reward;
+
+/// The colour of a mark: a red that is also dark.
+const MARK: u32 = 0xB4_23_18;
 
 /// The content of the picture.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +34,8 @@ pub struct RunPlot<'a> {
     pub title: &'a str,
     /// Its metrics in one line.
     pub subtitle: &'a str,
+    /// What a reader must know before all else: that the run is invalid, or was interrupted.
+    pub mark: Option<&'a str>,
     /// The simulated grid.
     pub grid: PlumeGrid,
     /// The data to draw.
@@ -108,25 +119,65 @@ pub fn render_png(picture: &RunPlot<'_>) -> Option<Vec<u8>> {
     png::write_png(&compose_scene(picture))
 }
 
-fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
-    if !picture.plot_data.is_plume {
-        return declared_run::compose_charts(picture);
+/// What the picture does not show of a run, each with the reason.
+#[must_use]
+pub fn describe_left_out(picture: &RunPlot<'_>) -> Vec<String> {
+    choose_panels(picture).left_out
+}
+
+fn choose_panels<'a>(picture: &RunPlot<'a>) -> ChosenPanels<'a> {
+    let mut chosen = ChosenPanels::choose(picture.plot_data);
+    if picture.plot_data.is_plume {
+        chosen.left_out.extend(map::describe_left_out(picture));
     }
-    // The layout: the map at the left, three charts in a column at the right.
-    let mut scene = titled_scene(picture, 840.0);
-    map::draw_map(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
-    charts::draw_distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
-    charts::draw_reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);
-    charts::draw_lengths(&mut scene, Rect { x: 670.0, y: 630.0, w: 490.0, h: 150.0 }, picture.plot_data);
+    chosen
+}
+
+fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
+    let chosen = choose_panels(picture);
+    if !picture.plot_data.is_plume {
+        return declared_run::compose_charts(picture, chosen);
+    }
+    // The layout: the map at the left, at most three charts in a column at the right.
+    let mut scene = titled_scene(picture, 840.0, &chosen.left_out);
+    map::draw_map(&mut scene, Rect { x: 76.0, y: 130.0, w: 510.0, h: 600.0 }, picture);
+    for (row, panel) in (0_u8..).zip(&chosen.panels) {
+        let area = Rect { x: 690.0, y: 130.0 + 250.0 * f32::from(row), w: 470.0, h: 160.0 };
+        match panel {
+            PlotPanel::Line(line) => charts::draw_distance(&mut scene, area, picture, line),
+            PlotPanel::Reward(line) => charts::draw_reward(&mut scene, area, picture, line),
+            PlotPanel::Lengths => charts::draw_lengths(&mut scene, area, picture.plot_data),
+            // These runs have no chart of actions.
+            PlotPanel::Actions(_) => {}
+        }
+    }
     scene
 }
 
-fn titled_scene(picture: &RunPlot<'_>, height: f32) -> PlotScene {
-    let mut scene = PlotScene::new(1200.0, height, format!("Run {}: {}", picture.title, picture.subtitle));
+/// A picture with its head, and at the bottom what it does not show. `height` is that of all above the bottom.
+fn titled_scene(picture: &RunPlot<'_>, height: f32, left_out: &[String]) -> PlotScene {
+    const LINE: f32 = 18.0;
+    let bottom = match left_out {
+        [] => Vec::new(),
+        left_out => wrap_hanging(&format!("Not drawn: {}", left_out.join(", ")), 160, 2),
+    };
+    let lines = u8::try_from(bottom.len()).unwrap_or(u8::MAX);
+    let mark = picture.mark.map(|mark| format!(" ({mark})")).unwrap_or_default();
+    let title = format!("Run {}: {}{mark}", picture.title, picture.subtitle);
+    let below = if lines > 0 { f32::from(lines) * LINE + 6.0 } else { 0.0 };
+    let mut scene = PlotScene::new(1200.0, height + below, title);
+    let room = if picture.mark.is_some() { 54 } else { 80 };
     scene.push_text(
-        SceneText::new((40.0, 46.0), 24.0, INK, shorten_title(&escape_control(picture.title), 80)).with_bold(),
+        SceneText::new((40.0, 46.0), 24.0, INK, shorten_title(&escape_control(picture.title), room)).with_bold(),
     );
+    if let Some(mark) = picture.mark {
+        let text = SceneText::new((1160.0, 46.0), 15.0, MARK, shorten_title(&escape_control(mark), 46));
+        scene.push_text(text.with_bold().with_anchor(TextAnchor::End));
+    }
     scene.push_text(SceneText::new((40.0, 72.0), 14.0, SOFT, shorten_title(&escape_control(picture.subtitle), 150)));
+    for (at, line) in (0_u8..).zip(bottom) {
+        scene.push_text(SceneText::new((40.0, height + 6.0 + f32::from(at) * LINE), 12.0, SOFT, line));
+    }
     scene
 }
 

@@ -1,9 +1,8 @@
 //! Trajectories of a declared run, in any two coordinates. Both axes have one scale, so that a circle is a circle.
 
 use super::EpisodeEnd;
-use super::charts::unit_label;
+use super::charts::axis_label;
 use super::map::draw_ends;
-use super::shorten_title;
 use crate::columnar::{AgentPath, PathAxis, PlotData};
 use crate::output::plot::axes::{LARGEST, PlotAxis, PlotChart};
 use crate::output::plot::scene::{PlotScene, Rect, SceneShape, solid_stroke, translucent_paint};
@@ -25,7 +24,7 @@ pub fn draw_paths(scene: &mut PlotScene, area: Rect, plot_data: &PlotData, axes:
     } else {
         "ring: start".to_owned()
     };
-    let [x_label, y_label] = axes.each_ref().map(axis_label);
+    let [x_label, y_label] = axes.each_ref().map(|axis| axis_label(&axis.name, axis.unit.as_deref()));
     let chart = PlotChart {
         area,
         x,
@@ -57,12 +56,6 @@ pub fn draw_paths(scene: &mut PlotScene, area: Rect, plot_data: &PlotData, axes:
         }
     }
     scene.push_shape(SceneShape::EndClip);
-}
-
-fn axis_label(axis: &PathAxis) -> String {
-    let name = shorten_title(&axis.name, 28);
-    let unit = unit_label(axis.unit.as_deref());
-    if unit.is_empty() { name } else { format!("{name} ({unit})") }
 }
 
 /// Returns the part of the area that the paths need, and its axes: one scale for both.
