@@ -5,6 +5,7 @@
 
 pub mod absent;
 mod autostage;
+mod bars;
 pub mod cache;
 pub mod checkout;
 pub mod file_list;

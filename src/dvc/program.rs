@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{interpreter, mutex};
+use super::{bars, interpreter, mutex};
 use crate::dvc::autostage::AutostageOff;
 use crate::dvc::guard::guard_env;
 use crate::dvc::reason::{says_busy, shorten_output};
@@ -330,12 +330,10 @@ impl Dvc {
     ) -> Result<ProcessOutput, ProgramError> {
         mutex::refuse_links(&self.root)?;
         let mut note = |chunk: StderrEvent<'_>| {
-            // What DVC draws before a bar has any content.
-            const EMPTY: &str = "!";
             if let StderrEvent::Progress(words) = chunk
-                && words.trim() != EMPTY
+                && let Some(words) = bars::describe_bar(words)
             {
-                progress.show_note(words.trim());
+                progress.show_note(&words);
             }
         };
         let started = Instant::now();
