@@ -106,3 +106,4 @@ mod verbose;
 mod views;
 mod views_schema;
 mod wheel;
+mod widths;
