@@ -18,7 +18,7 @@ use crate::support::visible::escape_control;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 For data that must not exist any more, such as a person's. Removes every version of the runs' files from the workspace, DVC's cache
-and the remote; there is no way back. The plan is shown first; then you are asked on the terminal, unless --yes says so already.
+and the remote; it cannot be undone. The plan is shown first; then you are asked on the terminal, unless --yes says so already.
 Without a terminal nothing is done without --yes.
 
 One commit takes the runs out of the dataset and adds a record of each in capture-erased/: which files, their MD5s and sizes, and the
@@ -84,7 +84,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.status("nothing is left to erase");
         } else {
             app.ui.status("nothing was erased yet");
-            app.ui.hint(&format!("there is no way back; to do it: {}", command(&plan)));
+            app.ui.hint(&format!("it cannot be undone; to do it: {}", command(&plan)));
         }
         return Ok(CommandOutcome::Done);
     }
@@ -132,7 +132,7 @@ fn confirm_erasure(app: &App, plan: &ErasePlan) -> Result<bool, Error> {
         Confirmation::Yes => Ok(true),
         Confirmation::No => Ok(false),
         Confirmation::NoTerminal => {
-            let message = "nothing was erased: there is no way back, and no terminal to ask on";
+            let message = "nothing was erased: it cannot be undone, and there is no terminal to ask on";
             Err(Error::new(ExitKind::Usage, "not_confirmed", message).hint(format!("to do it: {}", command(plan))))
         }
     }

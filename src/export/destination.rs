@@ -9,7 +9,7 @@ use crate::support::fs;
 /// An error if something is at the destination that is not to be replaced. `keep` are directories that must not be lost,
 /// whatever they look like.
 pub fn check_destination(to: &Path, is_zip: bool, replace: bool, keep: &[&Path]) -> Result<(), ExportError> {
-    // What cannot be looked at is in the way of what is written there, which then fails.
+    // What cannot be looked at blocks what is written there, which then fails.
     let Ok(found) = std::fs::symlink_metadata(to) else { return Ok(()) };
     let is_empty = || std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_none());
     if found.is_dir() && !is_zip && is_empty() {

@@ -60,7 +60,7 @@ pub enum GitError {
         by: Option<String>,
     },
     /// An existing tag that git cannot keep beside a new one: one name is a directory of the other.
-    #[error("the tag {by} is in the way of {tag}: git cannot use one name as the directory of the other")]
+    #[error("the tag {by} blocks {tag}: git cannot use one name as the directory of the other")]
     TagConflict {
         /// The new tag.
         tag: String,

@@ -395,7 +395,7 @@ fn flag_differences(recorded: Option<EndFlags>, actual: Option<EndFlags>) -> Vec
 /// Between an episode's id and its agent: a code point that is no character, so that no text has it.
 const BEFORE_AGENT: char = '\u{10ffff}';
 
-/// An episode's key: its id, and its agent if the run tells episodes apart by it.
+/// An episode's key: its id, and its agent if the run distinguishes episodes by it.
 pub(super) fn episode_key(id: &str, agent: Option<&str>) -> String {
     match agent {
         Some(agent) => format!("{id}{BEFORE_AGENT}{agent}"),

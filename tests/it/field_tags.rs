@@ -203,11 +203,7 @@ fn a_tag_of_the_users_that_is_in_the_way_is_named() {
         let mine = env.git(["rev-parse", &format!("{blocking}^{{}}")]).ok().stdout;
         env.select(SECOND);
         let output = env.git(["commit", "-q", "-am", "x"]).ok();
-        assert!(
-            output.stderr.contains(&format!("the tag {blocking} is in the way of {}", tag(SECOND))),
-            "{}",
-            output.stderr
-        );
+        assert!(output.stderr.contains(&format!("the tag {blocking} blocks {}", tag(SECOND))), "{}", output.stderr);
         assert!(!env.repo(".git/TAG_EDITMSG").exists());
         let output = env.hook(["tag"]).fails(1);
         let command =
@@ -230,7 +226,7 @@ fn a_blocked_tag_keeps_no_other_back() {
     demo/run-20260105-041
     sweep/run-20260106-041
     --- stderr
-    warning: cannot make the tag capture/demo/run-20260105-041: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
+    warning: cannot make the tag capture/demo/run-20260105-041: the tag capture/demo blocks capture/demo/run-20260105-041: git cannot use one name as the directory of the other
     tagged capture/sweep/run-20260106-041
     hint: rename the tag, for example to capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
     hint: run `capture-hook tag` to make the missing tags; the commit is made

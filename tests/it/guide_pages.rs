@@ -131,3 +131,40 @@ fn what_needs_no_dvc_works_without_it() {
         assert_eq!(output.code, 0, "{args:?} without DVC: {}", output.both());
     }
 }
+
+/// The words that the project's glossary retires, for plain ones.
+#[test]
+fn what_newcomers_read_has_plain_words() {
+    const RETIRED: [&str; 20] = [
+        "house",
+        "journey",
+        "way",
+        "ways",
+        "world",
+        "wanting",
+        "mend",
+        "mends",
+        "bring",
+        "brings",
+        "brought",
+        "told",
+        "said",
+        "heard",
+        "meant",
+        "went",
+        "concern",
+        "concerns",
+        "nobody",
+        "beyond us",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["README.md", "docs/first-hour.md", "docs/review.md", "tests/pins/messages.txt"] {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        for (at, line) in text.lines().enumerate() {
+            let words = line.to_lowercase().replace(|c: char| !c.is_alphanumeric() && c != '\'' && c != '_', " ");
+            let words = format!(" {} ", words.split_whitespace().collect::<Vec<_>>().join(" "));
+            let found = RETIRED.iter().find(|word| words.contains(&format!(" {word} ")));
+            assert_eq!(found, None, "{name}:{}: {line}", at + 1);
+        }
+    }
+}

@@ -146,7 +146,7 @@ fn branches_merge_unless_their_runs_disagree() {
         assert_snapshot!(env.driver_messages(&conflict), @"
         capture-hook: HEAD's selection stays; other selects results/yours/r1 (to take it: `capture-hook select results/yours/r1`)
         capture-hook: conflict in dvc.lock: the schemas of yours/r1 and yours/r2 do not agree: x of steps is float32 in yours/r1 and float64 in yours/r2
-        capture-hook: abort it, and record the runs of one side as another experiment; if the change is meant, do it again with `git -c capture-hook.allowSchemaChange=true`
+        capture-hook: abort it, and record the runs of one side as another experiment; if the change is intended, do it again with `git -c capture-hook.allowSchemaChange=true`
         ");
         let lockfile = fs::read_to_string(env.repo("dvc.lock")).unwrap();
         assert!(lockfile.contains("<<<<<<< ") && lockfile.contains(">>>>>>> "), "{lockfile}");

@@ -170,7 +170,7 @@ fn two_schemas_are_compared_column_by_column() {
     old     bool    (none)  only in A
     new     (none)  bool    only in B
 
-    the schemas agree; 3 columns are declared the same way
+    the schemas agree; 3 columns are declared alike
     ");
     fs::write(
         env.repo("c.json"),
@@ -188,7 +188,7 @@ fn two_schemas_are_compared_column_by_column() {
     old     bool     (none)      only in A
     new     (none)   bool        only in B
 
-    the schemas do not agree; 2 columns are declared the same way
+    the schemas do not agree; 2 columns are declared alike
     ");
     let json = env.hook(["--json", "schema", "diff", "b.json", "c.json"]).fails(1).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();

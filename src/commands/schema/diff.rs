@@ -136,6 +136,6 @@ fn render_text(names: [&str; 2], streams: [&[ComparedColumn]; 2], agree: bool, w
     out.end_line();
     let same = streams.iter().flat_map(|columns| columns.iter()).filter(|c| c.json.state == ColumnState::Same).count();
     let verdict = if agree { "the schemas agree" } else { "the schemas do not agree" };
-    out.push_str(format!("{verdict}; {same} columns are declared the same way")).end_line();
+    out.push_str(format!("{verdict}; {same} columns are declared alike")).end_line();
     out
 }

@@ -184,7 +184,7 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
     }
     if merged.conflicts.iter().any(|conflict| matches!(conflict, MergeConflict::Schema(_))) {
         notes.push(format!(
-            "abort it, and record the runs of one side as another experiment; if the change is meant, do it again with `git -c {ALLOW_SCHEMA_CHANGE}=true`"
+            "abort it, and record the runs of one side as another experiment; if the change is intended, do it again with `git -c {ALLOW_SCHEMA_CHANGE}=true`"
         ));
     }
     notes.extend(merged.unknown_schemas.iter().take(UNKNOWN_SHOWN).map(|unknown| format!("{}: {unknown}", files.path)));

@@ -52,7 +52,7 @@ enum ContainerState {
 pub struct RowParser {
     pub(in crate::run) schema: Arc<RunSchema>,
     stream: RunStream,
-    /// The column that tells episodes apart, which every row has.
+    /// The column that distinguishes episodes, which every row has.
     agent: Option<usize>,
     /// Kind and range of each known field's value in the line; of the last one if a key is there twice, as in Python.
     found: Vec<Option<(TokenKind, Range<usize>)>>,

@@ -107,7 +107,7 @@ fn check_names(columns: &[Column], stream: &str, meanings: &[(&str, ColumnType)]
             return Err(SchemaError::invalid(place, why));
         }
         if *name == "agent" && column.nullable {
-            return Err(SchemaError::invalid(place, "tells episodes apart, so it cannot be nullable"));
+            return Err(SchemaError::invalid(place, "distinguishes episodes, so it cannot be nullable"));
         }
     }
     Ok(())
