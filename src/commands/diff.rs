@@ -13,13 +13,14 @@ use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::catalog::{self, Catalog};
+use crate::history::commit_facts;
 use crate::history::compare::{ColumnDifference, ValueDifference, compare_schemas, compare_values};
 use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::{DiffColumnJson, DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
 use crate::output::table::{ColumnStyle, TextTable, WIDTH, shorten_text, styled_cell};
 use crate::output::{StyledText, human, wrap_hanging};
-use crate::project::Project;
 use crate::project::dir::ProjectDir;
+use crate::project::{Project, ProjectError};
 use crate::support::text::format_plural;
 use crate::support::visible::escape_control;
 
@@ -66,21 +67,24 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         if app.ui.json() {
             app.ui.print_json(&diff);
         } else {
-            let noise = noise_among(diff.metadata.iter().map(|key| &key.key), args.all);
+            let noise = noise_among(diff.metadata.iter().flatten().map(|key| &key.key), args.all);
             app.ui.page_text(&many::render_text(&diff, &noise, app.ui.terminal_width()), &app.env, pager.as_deref());
         }
         return Ok(CommandOutcome::Done);
     }
     let (seeds_a, seeds_b) = (seeds_json(&a), seeds_json(&b));
+    let compare = |of: fn(&RunSummary) -> Option<JsonValue>| -> Option<Vec<DiffKeyJson>> {
+        Some(compare_values(&of(&a)?, &of(&b)?).into_iter().map(diff_key).collect())
+    };
     let diff = DiffJson {
-        // Two runs without a hash are not known to be the same.
-        same_config: a.config_hash.is_some() && a.config_hash == b.config_hash,
-        config: compare_values(&env_config(&a), &env_config(&b)).into_iter().map(diff_key).collect(),
-        seeds: DiffSeedsJson { same: seeds_a == seeds_b, a: seeds_a, b: seeds_b },
-        metadata: compare_values(&comparable_metadata(&a), &comparable_metadata(&b))
-            .into_iter()
-            .map(diff_key)
-            .collect(),
+        same_config: a.config_hash.as_ref().zip(b.config_hash.as_ref()).map(|(a, b)| a == b),
+        config: compare(env_config),
+        seeds: DiffSeedsJson {
+            same: (has_metadata(&a) && has_metadata(&b)).then(|| seeds_a == seeds_b),
+            a: seeds_a,
+            b: seeds_b,
+        },
+        metadata: compare(comparable_metadata),
         schema: schema_changes(&a, &b),
         metrics: DiffMetricsJson { a: a.metrics, b: b.metrics },
         a: name_a,
@@ -89,7 +93,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&diff);
     } else {
-        let noise = noise_among(diff.metadata.iter().map(|key| &key.key), args.all);
+        let noise = noise_among(diff.metadata.iter().flatten().map(|key| &key.key), args.all);
         app.ui.page_text(&render_text(&diff, &noise, app.ui.terminal_width()), &app.env, pager.as_deref());
     }
     Ok(CommandOutcome::Done)
@@ -97,33 +101,60 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) -> Result<(String, RunSummary), Error> {
     let target = catalog::resolve_query(project, catalog, &app.cwd, query)?;
-    let location = catalog::locate_run(project, catalog, &target)?;
+    let location = match catalog::locate_run(project, catalog, &target) {
+        // What git knows is compared.
+        Err(ProjectError::RunNotHere { .. }) => None,
+        location => Some(location?),
+    };
     let bar = app.ui.progress("reading the run", None);
     let name = match &target.commit {
         // The run's name does not distinguish two of its versions, so what was typed is shown.
         Some(_) => query.to_owned(),
         None => target.key.to_string(),
     };
-    Ok((name, summary::summarize_run(&ProjectDir::of_project(project)?, &location, SummaryDepth::Metrics, &bar)?))
+    let summary = match &location {
+        Some(location) => {
+            summary::summarize_run(&ProjectDir::of_project(project)?, location, SummaryDepth::Metrics, &bar)?
+        }
+        None => commit_facts::summarize_from_git(project, catalog, &target),
+    };
+    if let (None, false, Some(fetch)) = (&location, app.ui.json(), catalog.history.fetch_command(&target.key)) {
+        app.ui.warn(&format!("the data of {name} is not in this clone: only what git knows of it is compared"));
+        app.ui.hint(&format!("fetch its data with `{fetch}`"));
+    }
+    Ok((name, summary))
 }
 
-/// A run's configuration, empty if it is not known.
-fn env_config(summary: &RunSummary) -> JsonValue {
-    summary.meta.as_ref().map_or_else(|| JsonValue::from(JsonObject::new()), |meta| meta.env_config.clone())
+/// A run's configuration, if it is known.
+fn env_config(summary: &RunSummary) -> Option<JsonValue> {
+    summary.meta.as_ref().map(|meta| meta.env_config.clone())
+}
+
+/// Whether the run's own files were read. Else it is not known that it has no seeds.
+fn has_metadata(summary: &RunSummary) -> bool {
+    summary.meta.is_some()
 }
 
 fn seeds_json(summary: &RunSummary) -> Option<SeedsJson> {
     summary.seeds.map(|s| SeedsJson { unique_count: s.unique_count, min: s.min, max: s.max })
 }
 
-/// What is worth comparing beside the configuration.
-fn comparable_metadata(summary: &RunSummary) -> JsonValue {
-    let raw = summary.meta.as_ref().map(|meta| &meta.raw);
-    ["schema_version", "package_version", "git_sha", "base_seed", "system"]
+/// What is worth comparing beside the configuration, if it is known.
+fn comparable_metadata(summary: &RunSummary) -> Option<JsonValue> {
+    let raw = &summary.meta.as_ref()?.raw;
+    let members = ["schema_version", "package_version", "git_sha", "base_seed", "system"]
         .into_iter()
-        .filter_map(|key| Some((key, raw?.get(key)?.clone())))
-        .collect::<JsonObject>()
-        .into()
+        .filter_map(|key| Some((key, raw.get(key)?.clone())));
+    Some(members.collect::<JsonObject>().into())
+}
+
+/// Whether configurations of which the keys are not known are the same, by their hashes.
+fn same_config_text(same_config: Option<bool>) -> &'static str {
+    match same_config {
+        Some(true) => "the same, by its hash",
+        Some(false) => "differs, by its hash; the keys are unknown here",
+        None => "unknown",
+    }
 }
 
 /// The columns that differ; `None` if neither run declares columns, or if it is not known which it has.
@@ -194,11 +225,15 @@ fn render_text(diff: &DiffJson, noise: &[String], width: usize) -> StyledText {
         ColumnStyle::Shrink("B"),
         ColumnStyle::Right("CHANGE"),
     ]);
-    if diff.config.is_empty() {
-        table.push_row(["config".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
+    match &diff.config {
+        Some(config) if config.is_empty() => {
+            table.push_row(["config".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
+        }
+        Some(_) => {}
+        None => table.push_note(["config".into(), "".into(), same_config_text(diff.same_config).into()]),
     }
     for (section, keys, is_config) in [("config", &diff.config, true), ("metadata", &diff.metadata, false)] {
-        for (at, key) in keys.iter().filter(|key| is_config || !noise.contains(&key.key)).enumerate() {
+        for (at, key) in keys.iter().flatten().filter(|key| is_config || !noise.contains(&key.key)).enumerate() {
             let value = |value: &Strict, is_present: bool| {
                 if is_present { value_text(value).into() } else { styled_cell("(none)", DIM) }
             };
@@ -211,7 +246,7 @@ fn render_text(diff: &DiffJson, noise: &[String], width: usize) -> StyledText {
     }
     add_schema_rows(&mut table, diff.schema.as_deref());
     let (seeds_a, seeds_b) = (seeds_text(diff.seeds.a.as_ref()), seeds_text(diff.seeds.b.as_ref()));
-    if diff.seeds.same {
+    if diff.seeds.same == Some(true) {
         table.push_row(["seeds".into(), "".into(), styled_cell(format!("the same: {seeds_a}"), GREEN)]);
     } else {
         table.push_row(["seeds".into(), "".into(), seeds_a.into(), seeds_b.into()]);
@@ -255,7 +290,7 @@ fn add_schema_rows(table: &mut TextTable<'_>, columns: Option<&[DiffColumnJson]>
 
 fn seeds_text(seeds: Option<&SeedsJson>) -> String {
     match seeds {
-        None => "(none)".to_owned(),
+        None => "-".to_owned(),
         Some(s) if s.min == s.max => s.min.to_string(),
         Some(s) => format!("{} to {} ({})", s.min, s.max, s.unique_count),
     }

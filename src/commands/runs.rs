@@ -2,24 +2,26 @@
 
 mod groups;
 mod left_out;
+mod sum;
+mod table;
 
 use std::cmp::Ordering;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::columnar::{DeclaredMetric, FigureSet, RunMetrics};
+use crate::columnar::RunMetrics;
 use crate::error::{Error, Explain};
 use crate::history::catalog::{self, Catalog, CatalogRun};
-use crate::history::listed_runs::{ListedRemoval, ListedRun, ListedState, list_runs};
+use crate::history::listed_runs::{ListedRemoval, ListedRun, list_runs};
+use crate::history::new_runs::ScanLimit;
 use crate::history::run_filter::{FilteredRuns, RunFilter};
+use crate::history::run_groups::RunGroups;
 use crate::hooks;
-use crate::output::json::{RemovedJson, RunJson, RunsJson};
-use crate::output::table::{Cell, ColumnStyle, TextTable, styled_cell};
+use crate::output::json::{RemovedJson, RunJson, RunsJson, UnlistedJson};
 use crate::output::{StyledText, human};
 use crate::project::Project;
-use crate::support::text::format_count;
 
 /// Arguments of `runs`.
 #[derive(Debug, clap::Args)]
@@ -34,12 +36,19 @@ Examples:
   capture-hook runs --group                        runs that differ in their seeds as one line
   capture-hook runs --json | jq -r '.runs[].run'
 
-STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
-this clone; `remote` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it); `removed` was
-removed from HEAD's dataset (`capture-hook show RUN` says why, `restore RUN` puts it back); `erased` was removed, and its data is
-gone for good. `*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of an episode;
-metrics that a run's schema.json declares follow, as far as the terminal is wide. For a `new` run they are shown after it is
-ingested (`capture-hook show RUN` computes them).
+STATE:
+  new        only recorded
+  invalid    only recorded, and no commit takes it (see `validate RUN`)
+  ingested   in the dataset, but not committed
+  committed  in history, and its data is in this clone
+  remote     in history, not in this clone (fetch it with `pull RUN`)
+  removed    removed from HEAD's dataset (`restore RUN` puts it back)
+  erased     removed, and its data is gone for good
+
+`*` marks the selected run. SUCCESS is the share of episodes that succeeded, if the runs say so; REWARD is the mean reward of
+an episode; metrics that a run's schema.json declares follow. Columns for which a terminal has no room are left out; into a
+pipe all are written. Figures of a remote run are what git knows of it. The rows of new runs are read once, for a short time
+at most; with --figures, all of them.
 
 FILTER compares keys with values: == != < <= > >= and ~ (contains), joined by `and`, `or`, `not` and parentheses. Keys are \
 run, experiment, run_id, state, started, steps, episodes, success (0 to 1), reward, seed, seeds (how many), commit, committed, \
@@ -66,6 +75,9 @@ pub struct Args {
     /// One line for all runs of the same configuration, seeds aside.
     #[arg(long)]
     group: bool,
+    /// Read the rows of all new runs for their figures, however long that takes.
+    #[arg(long)]
+    figures: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -89,35 +101,65 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .filter(|run| !args.new || !run.sources.in_history)
         .collect();
     let bar = app.ui.progress("reading runs", None);
-    let runs = list_runs(&project, &catalog, &selected_runs, &bar)?;
+    let limit = if args.figures { ScanLimit::All } else { ScanLimit::Short };
+    let runs = list_runs(&project, &catalog, &selected_runs, limit, &bar)?;
     drop(bar);
+    let unread_count = runs.iter().filter(|run| run.is_unread).count() as u64;
     let FilteredRuns { mut runs, left_out } = match &filter {
         Some(filter) => filter.apply(runs)?,
         None => FilteredRuns { runs, left_out: Vec::new() },
     };
     sort_runs(&mut runs, args.sort);
     let groups = args.group.then(|| groups::sorted_groups(&runs, args.sort));
+    let unlisted = catalog.history.count_unlisted();
     if app.ui.json() {
         app.ui.print_json(&RunsJson {
             runs: runs.iter().map(|run| run_json(&catalog, run)).collect(),
             groups: groups.as_ref().map(groups::groups_json),
             left_out: filter.is_some().then(|| left_out::left_out_json(&left_out)),
+            unlisted: UnlistedJson { commit_count: unlisted.commits, run_count: unlisted.runs },
+            unread: unread_count,
         });
     } else if runs.is_empty() && filter.is_some() && !selected_runs.is_empty() {
         app.ui.status("no run matches");
-    } else if runs.is_empty() {
+    } else if runs.is_empty() && unlisted.commits == 0 {
         report_no_runs(app, args, &project, &catalog)?;
-    } else {
-        let width = app.ui.terminal_width();
-        let text =
-            groups.as_ref().map_or_else(|| render_table(&runs, width), |groups| groups::render_groups(groups, width));
+    } else if !runs.is_empty() {
+        let text = render_runs(app, &catalog, &runs, groups.as_ref());
         let pager = project.repo.config_value("core.pager")?;
         app.ui.page_text(&text, &app.env, pager.as_deref());
+        if left_out.is_empty() && groups.is_none() {
+            sum::hint_at_fetch(app, &runs);
+        }
     }
     left_out::report_left_out(app, &left_out);
+    left_out::report_unlisted(app, unlisted);
+    left_out::report_unread(app, unread_count, limit);
     if let Some(groups) = &groups {
         groups::report_ungrouped(app, groups);
     }
+    report_catalog(app, &catalog);
+    hooks::warn_unreached(app, &project.repo);
+    Ok(CommandOutcome::Done)
+}
+
+/// The table, and what sums it up.
+fn render_runs(app: &App, catalog: &Catalog, runs: &[ListedRun], groups: Option<&RunGroups>) -> StyledText {
+    let width = app.ui.table_width();
+    if let Some(groups) = groups {
+        return groups::render_groups(groups, width);
+    }
+    let (mut text, dropped) = table::render_table(runs, width);
+    text.end_line().push_str(sum::sum_up(runs, &catalog.history)).end_line();
+    if !dropped.is_empty() {
+        let names: Vec<&str> = dropped.iter().map(String::as_str).collect();
+        text.push_styled(Style::new().dimmed(), groups::not_shown(&names, width)).end_line();
+    }
+    text
+}
+
+/// Says what the catalog leaves out, and which names are not unique.
+fn report_catalog(app: &App, catalog: &Catalog) {
     for run in &catalog.left_out {
         app.ui.warn(&run.to_string());
     }
@@ -125,8 +167,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.warn(&catalog.duplicates.to_string());
         catalog.duplicates.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     }
-    hooks::warn_unreached(app, &project.repo);
-    Ok(CommandOutcome::Done)
 }
 
 fn run_json(catalog: &Catalog, run: &ListedRun) -> RunJson {
@@ -151,6 +191,8 @@ fn run_json(catalog: &Catalog, run: &ListedRun) -> RunJson {
         steps: run.steps,
         episodes: run.episodes,
         metrics: run.metrics.clone(),
+        bytes: run.bytes,
+        fetch: run.fetch.clone(),
     }
 }
 
@@ -190,81 +232,6 @@ fn sort_runs(runs: &mut [ListedRun], by: RunSort) {
         };
         first.then_with(|| a.key.to_string().cmp(&b.key.to_string()))
     });
-}
-
-fn render_table(rows: &[ListedRun], width: usize) -> StyledText {
-    const GREEN: Style = AnsiColor::Green.on_default();
-    const YELLOW: Style = AnsiColor::Yellow.on_default();
-    const DIM: Style = Style::new().dimmed();
-    let declared = declared_names(rows);
-    let headings: Vec<String> = declared.iter().map(|name| name.to_uppercase()).collect();
-    let columns = [
-        ColumnStyle::Left(""),
-        ColumnStyle::Left("RUN"),
-        ColumnStyle::Spare("STARTED"),
-        ColumnStyle::Right("STEPS"),
-        ColumnStyle::Right("EPISODES"),
-        ColumnStyle::Right("SUCCESS"),
-        ColumnStyle::Right("REWARD"),
-    ];
-    let metric_columns = headings.iter().map(|heading| ColumnStyle::SpareRight(heading));
-    let mut table = TextTable::new(columns.into_iter().chain(metric_columns).chain([ColumnStyle::Left("STATE")]));
-    let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
-    let has_success = any_has(rows, |figures| figures.success);
-    let has_reward = any_has(rows, |figures| figures.reward);
-    let has_start = rows.iter().any(|row| row.start_time.is_some());
-    let metric_cell = |row: &ListedRun, is_shown: bool, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
-        let metric = row.metrics.as_ref().and_then(of);
-        // A column of empty cells is left out.
-        Cell::from(if is_shown { metric.map_or_else(|| "-".into(), say) } else { String::new() })
-    };
-    for row in rows {
-        let state: Cell = match row.state() {
-            state @ (ListedState::New | ListedState::Ingested) => styled_cell(state.as_str(), YELLOW),
-            state @ (ListedState::Remote | ListedState::Removed | ListedState::Erased) => {
-                styled_cell(state.as_str(), DIM)
-            }
-            ListedState::Committed => styled_cell("committed", GREEN),
-        };
-        let started = row.start_time.as_deref().unwrap_or(if has_start { "-" } else { "" });
-        let cells = [
-            styled_cell(if row.is_selected { "*" } else { " " }, GREEN.bold()),
-            (&row.key).into(),
-            // The date of `2024-05-01T…`; a text that is shorter is shown whole.
-            started.get(..10).unwrap_or(started).into(),
-            count(row.steps).into(),
-            count(row.episodes).into(),
-            metric_cell(row, has_success, |f| f.success_rate, human::format_percent),
-            metric_cell(row, has_reward, |f| f.mean_reward, human::format_number),
-        ];
-        let own = declared.iter().map(|name| {
-            let metric = declared_metrics(row).find(|metric| metric.name == *name);
-            Cell::from(metric.and_then(|metric| metric.value).map_or_else(|| "-".into(), human::format_number))
-        });
-        table.push_row(cells.into_iter().chain(own).chain([state]));
-    }
-    table.render_text(width)
-}
-
-fn declared_metrics(row: &ListedRun) -> impl Iterator<Item = &DeclaredMetric> {
-    row.metrics.iter().flat_map(|metrics| metrics.declared.iter().flatten())
-}
-
-/// The metrics that the runs' schemas declare, in the order in which they come.
-fn declared_names(rows: &[ListedRun]) -> Vec<&str> {
-    let mut names = Vec::new();
-    for metric in rows.iter().flat_map(declared_metrics) {
-        if !names.contains(&metric.name.as_str()) {
-            names.push(metric.name.as_str());
-        }
-    }
-    names
-}
-
-/// Whether any run has such a figure. If it is known of no run which ones it has, it counts as yes.
-fn any_has(rows: &[ListedRun], of: fn(FigureSet) -> bool) -> bool {
-    let mut known = rows.iter().filter_map(|row| row.figures).peekable();
-    known.peek().is_none() || known.any(of)
 }
 
 fn report_no_runs(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Result<(), Error> {

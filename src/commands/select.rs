@@ -1,19 +1,26 @@
 //! `capture-hook select`: validates a run and selects it in `params.yaml`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
+use crate::history::catalog;
+use crate::history::listed_runs::{ListedRun, list_runs};
+use crate::history::new_runs::ScanLimit;
 use crate::output::json::SelectJson;
-use crate::output::{PickOutcome, pick_line, validation};
+use crate::output::table::{Cell, ColumnStyle, TextTable};
+use crate::output::{PickOutcome, human, pick_line, validation};
 use crate::project::dir::ProjectDir;
 use crate::project::held::RunMatch;
 use crate::project::include::LooseFiles;
 use crate::project::select::SelectionChange;
 use crate::project::{Project, held, report_ignored};
+use crate::run::RunKey;
 use crate::run::discover::RunDir;
 use crate::support::process::shell_quote;
+use crate::support::text::format_plural;
 use crate::validate::ValidationReport;
 use crate::{commit, hooks, validate};
 
@@ -106,7 +113,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let refused = Project::open(&project_dir.root, &app.env)
         .ok()
         .and_then(|project| commit::check_visible_to_git(&project, &change.file).err());
-    if let Some(refusal) = refused {
+    if !report.ok {
+        // What would refuse it is not advised.
+        app.ui.hint(&format!("see what is wrong with `capture-hook validate {}`", shell_quote(&change.new)));
+    } else if let Some(refusal) = refused {
         app.ui.warn(&refusal.to_string());
         refusal.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     } else if in_git && change.changed {
@@ -162,7 +172,7 @@ fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionC
 fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Error> {
     let missing = || {
         Error::new(ExitKind::Usage, "usage", "RUN is missing, and there is no terminal to choose a run on")
-            .hint("see all runs with `capture-hook runs`, or select the newest with `capture-hook select latest`")
+            .hint("see all runs with `capture-hook runs`, and select one with `capture-hook select RUN`")
     };
     if app.ui.json() {
         // A script gets an error, never a prompt.
@@ -179,23 +189,7 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
     }
     runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
     let selected = project_dir.read_selection()?.run_dir;
-    let name = |run: &RunDir| {
-        // A directory that is not called as its run is named too.
-        let (name, dir) = (run.name(), project_dir.relative_display(&run.dir));
-        if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") }
-    };
-    // Characters, because that is what `{:width$}` counts.
-    let width = runs.iter().map(|run| name(run).chars().count()).max().unwrap_or_default();
-    let lines: Vec<String> = runs
-        .iter()
-        .map(|run| {
-            // 16 characters are `2024-05-01T12:30`: the day and the minute.
-            let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
-            let mark =
-                if selected.as_deref() == Some(&project_dir.relative_display(&run.dir)) { "  selected" } else { "" };
-            format!("{:width$}  {day}{mark}", name(run))
-        })
-        .collect();
+    let lines = pick_lines(app, project_dir, &runs, selected.as_deref());
     let choice = pick_line("Which run? (text filters, Enter selects, Esc leaves)", &lines);
     match choice.map_err(|e| {
         Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}"))
@@ -205,6 +199,58 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
         PickOutcome::Cancelled => Ok(None),
         PickOutcome::NoTerminal => Err(missing()),
     }
+}
+
+/// A line for each run: its name, when it began, its figures as far as they are known, and how far it is.
+fn pick_lines(app: &App, project_dir: &ProjectDir, runs: &[RunDir], selected: Option<&str>) -> Vec<String> {
+    // The number of a line and the mark of the cursor stand before it.
+    let width = app.ui.terminal_width().saturating_sub(runs.len().to_string().len() + 5);
+    let listed = list_recorded(app, project_dir).unwrap_or_default();
+    let columns = [
+        ColumnStyle::Left(""),
+        ColumnStyle::Spare(""),
+        ColumnStyle::Left(""),
+        ColumnStyle::SpareRight(""),
+        ColumnStyle::SpareRight(""),
+        ColumnStyle::SpareRight(""),
+    ];
+    let mut table = TextTable::new(columns);
+    for run in runs {
+        let dir = project_dir.relative_display(&run.dir);
+        // A directory that is not called as its run is named too.
+        let name = run.name();
+        let shown_name = if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") };
+        // 16 characters are `2024-05-01T12:30`: the day and the minute.
+        let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
+        let facts = run.key.as_ref().and_then(|key| listed.get(key));
+        let metrics = facts.and_then(|facts| facts.metrics.as_ref());
+        let mut state = facts.map(|facts| facts.state().as_str()).unwrap_or_default().to_owned();
+        if selected == Some(dir.as_str()) {
+            state = format!("{state} selected").trim_start().to_owned();
+        }
+        let or_dash = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
+        table.push_row([
+            shown_name.into(),
+            day.into(),
+            state.into(),
+            or_dash(facts.and_then(|facts| facts.steps).map(|steps| format_plural(steps, "step"))),
+            or_dash(
+                metrics.and_then(|m| m.success_rate).map(|rate| format!("{} success", human::format_percent(rate))),
+            ),
+            or_dash(metrics.and_then(|m| m.mean_reward).map(|mean| format!("reward {}", human::format_number(mean)))),
+        ]);
+    }
+    table.render_text(width).to_plain().lines().map(str::to_owned).collect()
+}
+
+/// What is known of the runs by their names; `None` without a repository, or if it cannot be read: then `runs` says why.
+fn list_recorded(app: &App, project_dir: &ProjectDir) -> Option<HashMap<RunKey, ListedRun>> {
+    let project = Project::open(&project_dir.root, &app.env).ok()?;
+    let catalog = catalog::load_catalog(&project).ok()?;
+    let recorded: Vec<_> = catalog.runs().filter(|run| run.sources.recorded.is_some()).collect();
+    let bar = app.ui.progress("reading runs", None);
+    let listed = list_runs(&project, &catalog, &recorded, ScanLimit::Short, &bar).ok()?;
+    Some(listed.into_iter().map(|run| (run.key.clone(), run)).collect())
 }
 
 fn warn_findings(app: &App, report: &ValidationReport) {

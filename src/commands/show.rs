@@ -11,17 +11,20 @@ use crate::error::Error;
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::commit_facts;
 use crate::history::erased::FoundRecord;
+use crate::history::listed_runs::{ListedRun, ListedState, list_runs};
+use crate::history::new_runs::{self, ScanLimit};
 use crate::history::removal::RunRemoval;
-use crate::history::summary::{self, RunSummary, SummaryDepth};
+use crate::history::summary::{RunSummary, SummaryDepth};
 use crate::output::json::{
     ErasedJson, RemovedJson, SeedsJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson,
 };
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
-use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError};
-use crate::support::text::{format_bytes, format_count, format_plural};
+use crate::support::progress::Progress;
+use crate::support::text::{format_bytes, format_count, format_plural, shell_quote};
 use crate::support::visible::escape_control;
 use crate::validate::{IgnoredFinding, SeedSummary};
 
@@ -52,17 +55,27 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let erased = catalog::find_erased_run(&project, &catalog, &target)?;
     let location = match (catalog::locate_run(&project, &catalog, &target), &erased) {
         // What history knows is shown even so.
-        (Err(ProjectError::RunErased { .. }), Some((_, location))) => location.clone(),
-        (location, _) => location?,
+        (Err(ProjectError::RunErased { .. }), Some((_, location))) => Some(location.clone()),
+        (Err(ProjectError::RunNotHere { .. }), _) => None,
+        (location, _) => Some(location?),
     };
     let erased = erased.map(|(found, _)| found);
     let bar = app.ui.progress("reading the run", None);
-    let summary = summary::summarize_run(&ProjectDir::of_project(&project)?, &location, depth(app), &bar)?;
+    let summary = match &location {
+        Some(location) => new_runs::summarize_noted_run(&project, location, depth(app), &bar)?,
+        None => commit_facts::summarize_from_git(&project, &catalog, &target),
+    };
+    let mut shown = show_json(&project, &catalog, &target, location.as_ref(), &summary);
+    let state = match find_state(&project, &catalog, &target, location.is_some(), &bar)? {
+        // Files that were just written are not noted.
+        ListedState::New if summary.verdict.as_ref().is_some_and(|verdict| !verdict.ok) => ListedState::Invalid,
+        state => state,
+    };
+    shown.state = Some(state.as_str());
     drop(bar);
-    let mut shown = show_json(&project, &catalog, &target, &location, &summary);
     if let Some(found) = erased {
         shown.erased = Some(erased_json(&found));
-        if matches!(location, RunLocation::Cache { .. }) {
+        if matches!(location, Some(RunLocation::Cache { .. })) {
             shown.source = "erased";
         }
     }
@@ -71,8 +84,43 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else {
         let pager = project.repo.config_value("core.pager")?;
         app.ui.page_text(&render_text(&shown, &summary), &app.env, pager.as_deref());
+        if let Some(fetch) = shown.fetch.as_ref().filter(|_| location.is_none()) {
+            hint_at_remote(app, &project, fetch);
+        } else if state == ListedState::Invalid {
+            app.ui.hint(&format!("see what is wrong with `capture-hook validate {}`", shell_quote(&shown.run)));
+        }
     }
     Ok(CommandOutcome::Done)
+}
+
+/// How far a run is, as `runs` lists it; of older data that a tag names, whether that is in this clone.
+fn find_state(
+    project: &Project,
+    catalog: &Catalog,
+    target: &RunTarget,
+    is_here: bool,
+    progress: &dyn Progress,
+) -> Result<ListedState, Error> {
+    let runs: Vec<_> = catalog.get(&target.key).into_iter().collect();
+    let listed = list_runs(project, catalog, &runs, ScanLimit::NotedOnly, progress)?;
+    let newest = catalog.history.latest_commit(&target.key).map(|change| &change.commit.id);
+    let is_older = target.commit.is_some() && target.commit.as_ref() != newest;
+    Ok(match listed.first().map(ListedRun::state) {
+        Some(state) if !is_older => state,
+        _ if is_here => ListedState::Committed,
+        _ => ListedState::Remote,
+    })
+}
+
+/// Says how to get data that is not in this clone.
+fn hint_at_remote(app: &App, project: &Project, fetch: &str) {
+    // Settings that cannot be read are `doctor`'s to report.
+    if project.dvc_settings().is_ok_and(|settings| settings.default_remote().is_none()) {
+        app.ui.warn("no DVC remote is set, so that no data can be fetched");
+        app.ui.hint("set the one that has the data: `capture-hook init --remote URL`");
+    } else {
+        app.ui.hint(&format!("fetch its data with `{fetch}`"));
+    }
 }
 
 /// How much is read. JSON has no curves, and so the rows need not be read for them.
@@ -104,7 +152,7 @@ fn show_json(
     project: &Project,
     catalog: &Catalog,
     target: &RunTarget,
-    location: &RunLocation,
+    location: Option<&RunLocation>,
     summary: &RunSummary,
 ) -> ShowJson {
     let change = match &target.commit {
@@ -115,12 +163,30 @@ fn show_json(
         run: target.key.to_string(),
         experiment: target.key.experiment().into(),
         run_id: target.key.run_id().into(),
-        source: location.label(),
+        source: location.map_or(REMOTE, RunLocation::label),
         // A directory outside of the project keeps its absolute path.
-        path: location.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
+        path: location
+            .and_then(RunLocation::dir)
+            .map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
+        fetch: fetch_command(catalog, target, location.is_some(), summary),
         history: change.map(|change| history_json(catalog, target, change)),
         removed: catalog.history.removal_of(&target.key).map(removed_json),
         ..summary_json(summary)
+    }
+}
+
+/// The command that fetches what this clone lacks of a run's data.
+fn fetch_command(catalog: &Catalog, target: &RunTarget, is_here: bool, summary: &RunSummary) -> Option<String> {
+    let is_whole = is_here && summary.files.iter().all(|(_, bytes)| bytes.is_some());
+    let history = &catalog.history;
+    let tag = target.commit.as_ref().and_then(|commit| {
+        history.tags_of(&target.key).into_iter().find(|tag| tag.tag.commit.as_ref() == Some(commit))
+    });
+    match tag {
+        _ if is_whole => None,
+        // The run's newest data may be another one.
+        Some(tag) => Some(format!("capture-hook get {}", shell_quote(&tag.tag.name))),
+        None => history.fetch_command(&target.key),
     }
 }
 
@@ -132,8 +198,11 @@ fn summary_json(summary: &RunSummary) -> ShowJson {
         run: String::new(),
         experiment: String::new(),
         run_id: String::new(),
+        state: None,
         source: "",
         path: None,
+        bytes: summary.bytes.or_else(|| total_bytes(&summary.files)),
+        fetch: None,
         history: None,
         removed: None,
         erased: None,
@@ -204,6 +273,14 @@ fn seeds_json(seeds: SeedSummary) -> SeedsJson {
     SeedsJson { unique_count: seeds.unique_count, min: seeds.min, max: seeds.max }
 }
 
+/// The size of all files; `None` if that of one is not known.
+fn total_bytes(files: &[(String, Option<u64>)]) -> Option<u64> {
+    files.iter().map(|(_, bytes)| *bytes).sum::<Option<u64>>().filter(|_| !files.is_empty())
+}
+
+/// What is read of a run whose data is not in this clone.
+const REMOTE: &str = "remote";
+
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
@@ -219,7 +296,11 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     line("started", show.start_time.as_deref().unwrap_or_default().into());
     line("recorder", describe_recorder(show).into());
     line("columns", show.columns.as_ref().map(describe_columns).unwrap_or_default().into());
-    let place = if show.source == "erased" { "nowhere any more" } else { "DVC's cache" };
+    let place = match show.source {
+        "erased" => "nowhere any more",
+        REMOTE => "remote: its data is not in this clone",
+        _ => "DVC's cache",
+    };
     line("location", show.path.as_deref().unwrap_or(place).into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
     line("erased", show.erased.as_ref().map(render_erasure).unwrap_or_default());
@@ -247,10 +328,18 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
         let is_plume = summary.plot_data.as_ref().is_some_and(|plot_data| plot_data.is_plume);
         line(&shorten_text(name, 15), render_curve(curve, is_plume).into());
     }
-    let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
-    line("files", format!("{}, {}", show.files.len(), format_bytes(bytes)).into());
+    if show.source == REMOTE {
+        line("size", show.bytes.map_or_else(|| "unknown".into(), format_bytes).into());
+        line("unknown", UNKNOWN_WITHOUT_DATA.into());
+    } else {
+        let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
+        line("files", format!("{}, {}", show.files.len(), format_bytes(bytes)).into());
+    }
     out
 }
+
+/// What only the files of a run say.
+const UNKNOWN_WITHOUT_DATA: &str = "start, recorder, validation, keys of the configuration, seeds";
 
 /// A commit in a line: its id, some words, and in brackets who made it and when.
 fn render_commit(commit: &str, words: &str, author: &str, time: &str) -> StyledText {
@@ -365,7 +454,9 @@ fn metric_lines(metrics: &RunMetrics, has_agents: bool, line: &mut impl FnMut(&s
         // plume-nav-sim's runs have a goal; in others, success is what the recorder calls so.
         let what = if metrics.figures.final_distance { "reached the goal" } else { "succeeded" };
         let n = format_count(successes);
-        line("success", format!("{} ({n} of {} {what})", human::format_percent(rate), metrics.judged));
+        // Git does not say of how many episodes it is known.
+        let of = if metrics.judged > 0 { format!(" of {}", format_count(metrics.judged)) } else { String::new() };
+        line("success", format!("{} ({n}{of} {what})", human::format_percent(rate)));
     }
     if let (Some(mean), Some(best)) = (metrics.mean_reward, metrics.max_reward) {
         line("reward", format!("{} mean, {} best", human::format_number(mean), human::format_number(best)));

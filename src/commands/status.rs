@@ -4,11 +4,13 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
+use crate::history::listed_runs::{ListedRun, ListedState};
 use crate::hooks;
 use crate::inspect::status::{self, RunStatus, StepState};
-use crate::output::StyledText;
 use crate::output::json::{StatusJson, StatusStepJson};
 use crate::output::table::{ColumnStyle, TextTable, styled_cell};
+use crate::output::{StyledText, human};
+use crate::support::text::{format_bytes, format_plural};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -51,9 +53,17 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 }
 
 fn status_json(status: &RunStatus) -> StatusJson {
+    let known = status.known.as_ref();
     StatusJson {
         run: status.run.as_ref().map(ToString::to_string),
         run_dir: status.run_dir.clone(),
+        commit: known.and_then(|run| run.commit.as_ref()).map(|commit| commit.id.to_string()),
+        data_version: known.and_then(|run| run.data_version).map(|version| version.to_string()),
+        tags: known.map(|run| run.tags.clone()).unwrap_or_default(),
+        config_hash: known.and_then(|run| run.config_hash.clone()),
+        metrics: known.and_then(|run| run.metrics.clone()),
+        bytes: known.and_then(|run| run.bytes),
+        fetch: known.and_then(|run| run.fetch.clone()),
         ok: status.is_done(),
         steps: status
             .steps
@@ -85,6 +95,10 @@ fn render_text(status: &RunStatus, width: usize) -> StyledText {
         };
         table.push_row([format!("  {}", step.name).into(), mark, styled_cell(&step.detail, DIM)]);
     }
+    let known = status.known.as_ref().filter(|run| run.state() == ListedState::Remote);
+    for (name, text) in known.map(remote_facts).unwrap_or_default() {
+        table.push_row([format!("  {name}").into(), "".into(), styled_cell(text, DIM)]);
+    }
     out.push_text(&table.render_text(width));
     match &status.next {
         Some(next) => out.push_str("next: ").push_styled(BOLD, next).end_line(),
@@ -93,4 +107,25 @@ fn render_text(status: &RunStatus, width: usize) -> StyledText {
         None => &mut out,
     };
     out
+}
+
+/// What git knows of a run whose data is not in this clone, by name.
+fn remote_facts(run: &ListedRun) -> Vec<(&'static str, String)> {
+    let mut figures = Vec::new();
+    if let (Some(steps), Some(episodes)) = (run.steps, run.episodes) {
+        figures.extend([format_plural(steps, "step"), format_plural(episodes, "episode")]);
+    }
+    let metrics = run.metrics.as_ref();
+    figures.extend(metrics.and_then(|m| m.success_rate).map(|rate| format!("success {}", human::format_percent(rate))));
+    figures
+        .extend(metrics.and_then(|m| m.mean_reward).map(|reward| format!("reward {}", human::format_number(reward))));
+    // `sha256:` and as many digits as nobody confuses.
+    let config = run.config_hash.as_ref().map(|hash| format!("sha256:{}", hash.get(..12).unwrap_or(hash)));
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
+    vec![
+        ("figures", or_unknown((!figures.is_empty()).then(|| figures.join(", ")))),
+        ("config", or_unknown(config)),
+        ("size", or_unknown(run.bytes.map(format_bytes))),
+        ("fetch", or_unknown(run.fetch.clone())),
+    ]
 }

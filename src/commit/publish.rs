@@ -1,7 +1,7 @@
 //! Publish: makes a commit of runs by itself, without the user's `git commit`, and pushes it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::relayed_lines::RefTable;
 use super::valid_run::report_ignored_in_runs;
@@ -12,6 +12,8 @@ use crate::dvc::link::hash_file;
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
+use crate::history::file_facts::LISTED_RUNS;
+use crate::history::new_runs::{NewRunReader, ScanLimit};
 use crate::history::{self, rebuilt};
 use crate::project::dir::ProjectDir;
 use crate::project::mutex::RepoMutex;
@@ -19,6 +21,7 @@ use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, wo
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
 use crate::setup::worktree;
+use crate::support::notes::Notes;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::stderr_events::StderrEvent;
 use crate::support::text::FEW;
@@ -283,6 +286,9 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         Some(head) => rebuilt::read_file_list(project, &project.dvc()?, head.version)?,
         None => crate::dvc::file_list::FileList::default(),
     };
+    let notes = Notes::load(&project.state_dir(), LISTED_RUNS);
+    let reader = NewRunReader::new(project_dir, &notes, ScanLimit::Short)?;
+    let is_invalid = |dir: &Path| reader.read_run(dir).is_some_and(|scanned| !scanned.verdict.ok);
     let found = project_dir.discover_runs()?;
     let left_out = found.left_out.iter().map(ToString::to_string).collect();
     let mut new = NewRuns { left_out, ..NewRuns::default() };
@@ -297,10 +303,11 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
         if committed.is_some() && committed != recorded {
             let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
-            new.left_out.push(format!(
-                "left out: {dir} differs from the committed {name}; to replace that: `capture-hook publish {}`",
-                shell_quote(&dir)
-            ));
+            let advice = match is_invalid(&run.dir) {
+                true => format!("it is invalid; see why: `capture-hook validate {}`", shell_quote(&dir)),
+                false => format!("to replace that: `capture-hook publish {}`", shell_quote(&dir)),
+            };
+            new.left_out.push(format!("left out: {dir} differs from the committed {name}; {advice}"));
         }
         false
     });
@@ -309,10 +316,11 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         runs.retain(|run| {
             let Some(removal) = run.key.as_ref().and_then(|key| history.removal_of(key)) else { return true };
             let (dir, commit) = (project_dir.relative_display(&run.dir), removal.change.commit.id.short().to_owned());
-            new.removed.push(format!(
-                "left out: {dir} was removed by {commit}; to commit it again: `capture-hook publish {}`",
-                shell_quote(&dir)
-            ));
+            let advice = match is_invalid(&run.dir) {
+                true => format!("it is invalid; see why: `capture-hook validate {}`", shell_quote(&dir)),
+                false => format!("to commit it again: `capture-hook publish {}`", shell_quote(&dir)),
+            };
+            new.removed.push(format!("left out: {dir} was removed by {commit}; {advice}"));
             false
         });
     }

@@ -4,12 +4,12 @@
 use super::CommitRefused;
 use crate::dataset::stage::{ResolvedStage, params_file};
 use crate::git::GitOperation;
+use crate::history::new_runs;
 use crate::history::removal::find_removed_selection;
 use crate::project::held::{self, RunMatch};
 use crate::project::{DatasetState, GitTree, Project, Reporter, state};
 use crate::run::include::SETTING_KEY;
 use crate::run::layout::RUN_JSON;
-use crate::support::process::shell_quote;
 
 /// Whether the commit must ingest the selected run again. What git itself applies (a merge, a revert) is history's, and
 /// is not.
@@ -89,7 +89,7 @@ fn is_recorded_anew(
     // Git looks at the index before the hook does: what is staged here alone makes no commit.
     if !in_commit && project.repo.query_git(["diff", "--cached", "--quiet"])?.success() {
         reporter.show_warning(&format!("{run_dir} was recorded again and is in no commit: {difference}"));
-        reporter.show_hint(&format!("commit it: `capture-hook publish {}`", shell_quote(run_dir)));
+        reporter.show_hint(&new_runs::advise_commit(project, &project.root.join(run_dir), run_dir));
         return Ok(false);
     }
     reporter.show_status(&format!("{run_dir} was recorded again: {difference}"));

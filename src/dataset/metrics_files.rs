@@ -10,8 +10,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::columnar;
-use crate::columnar::{BandCurve, ColumnarError, LineCurve, PlotData, QuartileBand, RunMetrics};
+use crate::columnar::{
+    BandCurve, ColumnarError, DeclaredMetric, FigureSet, LineCurve, PlotData, QuartileBand, RunMetrics,
+};
 use crate::dvc::stage;
+use crate::formats::json::{self, JsonValue};
 use crate::formats::yaml;
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
@@ -98,6 +101,56 @@ pub fn run_shown_in(file: &[u8]) -> Option<String> {
     // The first column, which alone may hold commas, in quotes.
     row.rsplitn(columns, ',').nth(columns.checked_sub(1)?).map(str::to_owned)
 }
+
+/// The run and the metrics that the bytes of [`METRICS`] hold; `None` if they have another form. Units are not in the file, nor
+/// of how many episodes it is known whether they succeeded.
+#[must_use]
+pub fn parse_metrics(file: &[u8]) -> Option<(RunKey, RunMetrics)> {
+    let value = json::parse(file).ok()?;
+    let members = value.as_object()?;
+    let run = members.get("run")?.as_str()?.parse().ok()?;
+    let count = |name: &str| members.get(name).and_then(JsonValue::as_i64).and_then(|count| u64::try_from(count).ok());
+    let number = |value: &JsonValue| value.as_f64().filter(|number| number.is_finite());
+    let figure = |name: &str| members.get(name).and_then(number);
+    let mut metrics = RunMetrics {
+        episodes: count("episodes")?,
+        steps: count("steps")?,
+        successes: count("successes"),
+        success_rate: figure("success_rate").filter(|rate| (0.0..=1.0).contains(rate)),
+        mean_reward: figure("mean_reward"),
+        max_reward: figure("max_reward"),
+        mean_steps: figure("mean_steps"),
+        mean_final_distance: figure("mean_final_distance"),
+        min_final_distance: figure("min_final_distance"),
+        ..RunMetrics::default()
+    };
+    metrics.figures = FigureSet {
+        success: metrics.successes.is_some(),
+        reward: metrics.mean_reward.or(metrics.max_reward).is_some(),
+        final_distance: metrics.mean_final_distance.or(metrics.min_final_distance).is_some(),
+    };
+    let declared = members.iter().filter_map(|(name, value)| {
+        let name = name.as_str().filter(|name| !OWN_MEMBERS.contains(name))?;
+        Some(DeclaredMetric { name: name.to_owned(), value: Some(number(value)?), unit: None })
+    });
+    let declared: Vec<DeclaredMetric> = declared.collect();
+    metrics.declared = (!declared.is_empty()).then_some(declared);
+    Some((run, metrics))
+}
+
+/// The members of the file that are not a metric of the run's own.
+const OWN_MEMBERS: [&str; 10] = [
+    "run",
+    "episodes",
+    "steps",
+    "successes",
+    "success_rate",
+    "mean_reward",
+    "max_reward",
+    "mean_steps",
+    "mean_final_distance",
+    "min_final_distance",
+];
 
 /// DVC shows a metric a leaf; one that is not known is left out.
 fn render_metrics(run: &RunKey, run_metrics: &RunMetrics) -> String {
@@ -207,13 +260,47 @@ fn csv_field(run: &RunKey) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::columnar::{DeclaredMetric, PlotEpisode};
+    use crate::columnar::PlotEpisode;
 
     #[test]
     fn the_reference_pipeline_declares_the_files_and_others_do_not() {
         assert!(declares_metrics_files(crate::dataset::stage::DVC_YAML.as_bytes()));
         assert!(!declares_metrics_files(b"stages: {}\nmetrics:\n  - other.json\n"));
         assert!(!declares_metrics_files(b""));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_but_for_units() {
+        let metric = |name: &str, value, unit: Option<&str>| DeclaredMetric {
+            name: name.into(),
+            value,
+            unit: unit.map(str::to_owned),
+        };
+        let run = RunKey::new("nav", "r1").unwrap();
+        let run_metrics = RunMetrics {
+            episodes: 4,
+            steps: 151,
+            successes: Some(1),
+            success_rate: Some(0.25),
+            mean_reward: Some(0.1 + 0.2),
+            declared: Some(vec![metric("max_peak", Some(2.5), Some("m")), metric("min_x", None, None)]),
+            judged: 4,
+            ..RunMetrics::default()
+        };
+        let figures = FigureSet { success: true, reward: true, final_distance: false };
+        let expected = RunMetrics {
+            declared: Some(vec![metric("max_peak", Some(2.5), None)]),
+            judged: 0,
+            figures,
+            ..run_metrics.clone()
+        };
+        assert_eq!(parse_metrics(render_metrics(&run, &run_metrics).as_bytes()), Some((run, expected)));
+        for other in ["", "[]", "{}", r#"{"run": "nav/r1"}"#, r#"{"run": "../x", "episodes": 1, "steps": 1}"#] {
+            assert_eq!(parse_metrics(other.as_bytes()), None, "{other}");
+        }
+        let odd = br#"{"run": "nav/r1", "episodes": 1, "steps": 2, "success_rate": 7, "mean_reward": "x", "a": NaN}"#;
+        let expected = RunMetrics { episodes: 1, steps: 2, ..RunMetrics::default() };
+        assert_eq!(parse_metrics(odd).unwrap().1, expected);
     }
 
     #[test]

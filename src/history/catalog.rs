@@ -151,6 +151,14 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
     Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
 }
 
+/// The recorded run that `latest` means.
+pub fn find_newest_recorded(project: &Project) -> Result<Option<RunDir>, ProjectError> {
+    let notes = Notes::load(&project.state_dir(), RECORDED_RUNS);
+    let found = ProjectDir::of_project(project)?.discover_noted_runs(&notes)?;
+    notes.save();
+    Ok(found.runs.into_iter().max_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key))))
+}
+
 /// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
 pub fn find_dataset_dir(project: &Project) -> Result<String, ProjectError> {
     // A pipeline that cannot be read names no directory: then the default is the best guess.

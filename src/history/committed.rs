@@ -7,10 +7,9 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::Oid;
 use crate::history::catalog::{self, Catalog, RunTarget};
-use crate::history::rebuilt;
+use crate::history::{new_runs, rebuilt};
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
-use crate::support::process::shell_quote;
 
 /// A run of a data version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +36,21 @@ pub enum CommittedRunError {
     NotCommitted {
         /// The run.
         run: RunKey,
+        /// Whether it is known to be invalid.
+        is_invalid: bool,
     },
     /// The project.
     #[error(transparent)]
     Project(#[from] ProjectError),
+}
+
+impl CommittedRunError {
+    /// For a run that is in no commit.
+    #[must_use]
+    pub fn not_committed(project: &Project, catalog: &Catalog, run: RunKey) -> Self {
+        let is_invalid = new_runs::is_run_invalid(project, catalog, &run);
+        Self::NotCommitted { run, is_invalid }
+    }
 }
 
 impl Explain for CommittedRunError {
@@ -49,10 +59,10 @@ impl Explain for CommittedRunError {
             Self::NoDataVersion { .. } => {
                 Setup.code("no_data_version").hint("see the commits that hold one: `capture-hook log`")
             }
-            Self::NotCommitted { run } => Setup.code("not_committed").hint(format!(
-                "it is only in the workspace; commit it: `capture-hook publish {}`",
-                shell_quote(run.to_string())
-            )),
+            Self::NotCommitted { run, is_invalid } => {
+                let advice = new_runs::advise(*is_invalid, &run.to_string());
+                Setup.code("not_committed").hint(format!("it is only in the workspace; {advice}"))
+            }
             Self::Project(error) => error.explain(),
         }
     }
@@ -127,6 +137,6 @@ pub fn find_committed_run(
         Some(version) => {
             Ok(CommittedRun { commit: change.map(|change| change.commit.id.clone()), key: target.key, version })
         }
-        None => Err(CommittedRunError::NotCommitted { run: target.key }),
+        None => Err(CommittedRunError::not_committed(project, catalog, target.key)),
     }
 }

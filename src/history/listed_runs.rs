@@ -1,8 +1,8 @@
 //! Known runs with all by which they are compared: where each comes from, its configuration, seeds and figures.
 //!
-//! Each file of a run is read once, by several threads, and not again until it changes (`file_facts`). Only parquet is asked for figures, so a run that is recorded and not
-//! ingested has none here. A file that is missing or damaged leaves what it would say unknown: one run never hides the
-//! others. Nothing is fetched.
+//! Each file of a run is read once, by several threads, and not again until it changes (`file_facts`). Figures come from parquet; of a run
+//! that is recorded and not ingested, from its rows (`new_runs`). Of a run whose files are not in this clone, what commits and tags say is known (`commit_facts`). A
+//! file that is missing or damaged leaves what it would say unknown: one run never hides the others. Nothing is fetched.
 
 use crate::columnar::{FigureSet, RunMetrics};
 use crate::dataset::location::RunLocation;
@@ -10,9 +10,14 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::present::PresentObjects;
 use crate::formats::json::JsonValue;
 use crate::git::{Commit, Oid};
+use crate::history::DatasetCommit;
 use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
+use crate::history::commit_facts::CommitFactsReader;
 use crate::history::erased::ErasedRuns;
 use crate::history::file_facts::{FileFacts, LISTED_RUNS, read_noted_facts};
+use crate::history::new_runs::{NewRunReader, ScanLimit, ScannedRun};
+use crate::history::summary::ValidationVerdict;
+use crate::project::dir::ProjectDir;
 use crate::project::{Project, ProjectError};
 use crate::run::{RunKey, StartTime};
 use crate::support::notes::Notes;
@@ -63,10 +68,18 @@ pub struct ListedRun {
     pub steps: Option<u64>,
     /// Episodes.
     pub episodes: Option<u64>,
-    /// Metrics, if its parquet is in this clone.
+    /// How many bytes its data has, as `dvc.lock` says it.
+    pub bytes: Option<u64>,
+    /// The command that fetches its data, if this clone lacks some of it.
+    pub fetch: Option<String>,
+    /// Metrics: of its parquet, if that is in this clone, else as a commit has them.
     pub metrics: Option<RunMetrics>,
     /// Which metrics such a run has, if that is known.
     pub figures: Option<FigureSet>,
+    /// Whether it is valid, if it is new and that is known.
+    pub verdict: Option<ValidationVerdict>,
+    /// Whether its rows were not read because that would take long.
+    pub is_unread: bool,
 }
 
 /// A commit that introduced or removed a run.
@@ -123,6 +136,8 @@ impl CachedShare {
 pub enum ListedState {
     /// Only recorded.
     New,
+    /// Only recorded, and known to be invalid.
+    Invalid,
     /// In the dataset, but not committed.
     Ingested,
     /// In history, and its data is in this clone.
@@ -137,13 +152,15 @@ pub enum ListedState {
 
 impl ListedState {
     /// All states.
-    pub const ALL: [Self; 6] = [Self::New, Self::Ingested, Self::Committed, Self::Remote, Self::Removed, Self::Erased];
+    pub const ALL: [Self; 7] =
+        [Self::New, Self::Invalid, Self::Ingested, Self::Committed, Self::Remote, Self::Removed, Self::Erased];
 
-    /// `new`, `ingested`, `committed`, `remote`, `removed` or `erased`.
+    /// `new`, `invalid`, `ingested`, `committed`, `remote`, `removed` or `erased`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Invalid => "invalid",
             Self::Ingested => "ingested",
             Self::Committed => "committed",
             Self::Remote => "remote",
@@ -168,6 +185,7 @@ impl ListedRun {
             (true, ..) if self.cached == CachedShare::All => ListedState::Committed,
             (true, ..) => ListedState::Remote,
             (false, true, _) => ListedState::Ingested,
+            (false, false, true) if self.verdict.as_ref().is_some_and(|verdict| !verdict.ok) => ListedState::Invalid,
             (false, false, true) => ListedState::New,
             // Only a merge's data version holds it.
             (false, false, false) => ListedState::Remote,
@@ -187,6 +205,7 @@ pub fn list_runs(
     project: &Project,
     catalog: &Catalog,
     runs: &[CatalogRun],
+    limit: ScanLimit,
     progress: &dyn Progress,
 ) -> Result<Vec<ListedRun>, ProjectError> {
     let mut drafts = Vec::with_capacity(runs.len());
@@ -207,17 +226,56 @@ pub fn list_runs(
     catalog.history.save_notes();
     let present = PresentObjects::for_many(&project.open_cache()?, objects);
     let notes = Notes::load(&project.state_dir(), LISTED_RUNS);
+    let reader = NewRunReader::new(&ProjectDir::of_project(project)?, &notes, limit)?;
     let listed = parallel::map(&drafts, |draft| {
         let mut run = draft.clone();
         if let Some(location) = &draft.location {
             run.cached = cached_share(location, run.sources.in_history, &present);
             fill_from_files(&mut run, read_noted_facts(location, &notes));
+            if let (RunLocation::Recorded(dir), ListedState::New) = (location, run.state()) {
+                fill_from_rows(&mut run, reader.read_run(dir));
+            }
         }
         progress.advance_by(1);
         run
     });
+    let listed = fill_from_commits(project, catalog, listed, &notes);
     notes.save();
     Ok(listed)
+}
+
+/// Adds what commits say of the runs whose files are not in this clone.
+fn fill_from_commits(
+    project: &Project,
+    catalog: &Catalog,
+    mut listed: Vec<ListedRun>,
+    notes: &Notes,
+) -> Vec<ListedRun> {
+    let history = &catalog.history;
+    let change_of = |run: &ListedRun| history.latest_commit(&run.key);
+    // What was erased on purpose is not shown again.
+    let is_unknown = |run: &ListedRun| run.metrics.is_none() && !run.is_erased && run.sources.in_history;
+    let reader = CommitFactsReader::new(project, history, notes);
+    let changes: Vec<&DatasetCommit> = listed.iter().filter(|run| is_unknown(run)).filter_map(change_of).collect();
+    if !changes.is_empty() {
+        reader.prepare(&changes);
+    }
+    for run in &mut listed {
+        let is_missing = run.sources.in_history && run.cached != CachedShare::All && !run.is_erased;
+        run.fetch = if is_missing { history.fetch_command(&run.key) } else { None };
+        let Some(change) = change_of(run) else { continue };
+        run.bytes = history.run_bytes(&run.key, change);
+        if is_unknown(run) {
+            let facts = reader.read_facts(&run.key, change);
+            run.config_hash = run.config_hash.take().or(facts.config_hash);
+            if let Some(metrics) = facts.metrics {
+                (run.steps, run.episodes) = (Some(metrics.steps), Some(metrics.episodes));
+                run.figures = run.figures.or(Some(metrics.figures));
+                run.metrics = Some(metrics);
+            }
+        }
+    }
+    listed
 }
 
 /// What the catalog knows of a run.
@@ -251,8 +309,12 @@ fn draft_run(catalog: &Catalog, run: &CatalogRun, location: Option<RunLocation>)
         config_hash: record.and_then(|record| record.config.clone()),
         steps: record.and_then(|record| record.steps),
         episodes: record.and_then(|record| record.episodes),
+        bytes: None,
+        fetch: None,
         metrics: None,
         figures: None,
+        verdict: None,
+        is_unread: false,
     }
 }
 
@@ -280,6 +342,19 @@ fn fill_from_files(run: &mut ListedRun, facts: FileFacts) {
         (run.steps, run.episodes) = (Some(metrics.steps), Some(metrics.episodes));
         run.metrics = Some(metrics);
     }
+}
+
+/// Adds what the rows of a new run say; `None` if they were not read.
+fn fill_from_rows(run: &mut ListedRun, scanned: Option<ScannedRun>) {
+    run.is_unread = scanned.is_none();
+    let Some(scanned) = scanned else { return };
+    run.seeds = run.seeds.or(scanned.seeds);
+    if let Some(metrics) = scanned.metrics {
+        (run.steps, run.episodes) = (Some(metrics.steps), Some(metrics.episodes));
+        run.figures = Some(metrics.figures);
+        run.metrics = Some(metrics);
+    }
+    run.verdict = Some(scanned.verdict);
 }
 
 fn cached_share(location: &RunLocation, in_history: bool, present: &PresentObjects) -> CachedShare {

@@ -7,6 +7,7 @@
 
 pub mod catalog;
 pub mod changes;
+pub mod commit_facts;
 mod commit_reader;
 pub mod committed;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod logged_runs;
 pub mod loss;
 pub mod named_schema;
 pub mod needed;
+pub mod new_runs;
 pub mod origin;
 pub mod rebuilt;
 pub mod removal;
@@ -36,11 +38,13 @@ pub mod stores;
 pub mod summary;
 pub mod tags;
 pub mod trailers;
+pub mod unlisted;
 
 pub use tags::{RunTag, VersionTag};
 pub use trailers::{AllRunsTrailer, RunTrailers, parse_all_trailers, parse_trailers, tag_message};
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::dataset::diff::RunDiff;
@@ -81,6 +85,9 @@ pub struct DatasetCommit {
     pub partial: bool,
     /// Whether HEAD holds it.
     pub on_head: bool,
+    /// How much larger its data version is than that of its only parent, as `dvc.lock` has the sizes; `None` if that is
+    /// not known, or not the case.
+    pub added_bytes: Option<u64>,
 }
 
 /// The dataset's changes.
@@ -96,6 +103,8 @@ pub struct History {
     pub left_out: BTreeMap<DataVersion, String>,
     /// The index in `dataset_commits` of the newest one that introduced each run.
     latest_by_run: HashMap<RunKey, usize>,
+    /// Runs that several of `dataset_commits` introduced.
+    introduced_again: BTreeSet<RunKey>,
     /// The index in `dataset_commits` of the newest one of HEAD that removed each run.
     removal_by_run: HashMap<RunKey, usize>,
     /// The data versions of the parents of merges that lack a run of one of them, by their index in `dataset_commits`.
@@ -260,7 +269,8 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
                 merged_versions.insert(at, parents.iter().flatten().map(|parent| parent.version).collect());
             }
             let (introduced, removed) = (diff.introduced.into_iter().collect(), diff.removed.into_iter().collect());
-            DatasetCommit { commit, record, introduced, removed, partial, on_head }
+            let added_bytes = added_bytes(&commit, &record, &parents);
+            DatasetCommit { commit, record, introduced, removed, partial, on_head, added_bytes }
         })
         .collect();
     let file_lists = RefCell::new(FileListCache::new(cache));
@@ -269,7 +279,7 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
     let mut version_tags = tags::version_tags_among(project, reader.read_own_tags(refs, VERSION_TAG_PREFIX)?)?;
     version_tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
     let notes = reader.into_notes();
-    let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
+    let ((latest_by_run, introduced_again), tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
     let mut tags_by_commit: HashMap<Oid, Vec<usize>> = HashMap::new();
     for (at, commit) in tags.iter().enumerate().filter_map(|(at, tag)| Some((at, tag.tag.commit.as_ref()?))) {
         tags_by_commit.entry(commit.clone()).or_default().push(at);
@@ -284,6 +294,7 @@ fn read_history(reader: CommitReader<'_>, mut commits: Vec<Oid>, refs: &[ListedR
         version_tags,
         left_out,
         latest_by_run,
+        introduced_again,
         removal_by_run: HashMap::new(),
         merged_versions,
         head_version,
@@ -336,6 +347,18 @@ fn draft_commit(reader: &CommitReader<'_>, id: &Oid) -> Result<Option<CommitDraf
     Ok(Some((reader.read_commit(id)?, record, parents)))
 }
 
+/// How much larger a data version is than its commit's only parent's.
+fn added_bytes(commit: &Commit, record: &DatasetRecord, parents: &[Option<DatasetRecord>]) -> Option<u64> {
+    let size = record.size?;
+    match (commit.parents.as_slice(), parents) {
+        ([], []) => Some(size),
+        // What a shallow clone does not know of the parent is not zero.
+        ([_], [None]) => Some(size),
+        ([_], [Some(parent)]) => size.checked_sub(parent.size?),
+        _ => None,
+    }
+}
+
 /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
 pub(crate) fn read_readable_record(project: &Project, commit: &Oid) -> Result<Option<DatasetRecord>, ProjectError> {
     match project.dataset_record(&GitTree::Commit(commit.clone())) {
@@ -344,16 +367,19 @@ pub(crate) fn read_readable_record(project: &Project, commit: &Oid) -> Result<Op
     }
 }
 
-/// The index of the newest commit that introduced each run.
-fn index_latest(commits: &[DatasetCommit]) -> HashMap<RunKey, usize> {
-    let mut latest = HashMap::new();
+/// The index of the newest commit that introduced each run, and the runs that several introduced.
+fn index_latest(commits: &[DatasetCommit]) -> (HashMap<RunKey, usize>, BTreeSet<RunKey>) {
+    let (mut latest, mut again) = (HashMap::new(), BTreeSet::new());
     for (at, commit) in commits.iter().enumerate() {
         for run in &commit.introduced {
-            // Commits are sorted newest first, so the first one that is seen stays.
-            latest.entry(run.clone()).or_insert(at);
+            match latest.entry(run.clone()) {
+                // Commits are sorted newest first, so the first one that is seen stays.
+                Entry::Occupied(_) => _ = again.insert(run.clone()),
+                Entry::Vacant(place) => _ = place.insert(at),
+            }
         }
     }
-    latest
+    (latest, again)
 }
 
 /// The indexes of each run's tags, lowest version first.

@@ -258,6 +258,6 @@ fn figure(run: &ListedRun, of: fn(&RunMetrics) -> Option<f64>) -> Option<JsonVal
 
 /// What only a committed run has: of another one it is known that there is none.
 fn committed_value(run: &ListedRun, value: Option<String>) -> Option<JsonValue> {
-    let is_committed = !matches!(run.state(), ListedState::New | ListedState::Ingested);
+    let is_committed = !matches!(run.state(), ListedState::New | ListedState::Invalid | ListedState::Ingested);
     value.map(JsonValue::from).or_else(|| (!is_committed).then_some(JsonValue::Null))
 }

@@ -51,6 +51,8 @@ pub struct RunSummary {
     pub plot_data: Option<PlotData>,
     /// Its files with their sizes, sorted; no size if the file is not in this clone.
     pub files: Vec<(String, Option<u64>)>,
+    /// The size of its data, if its files are not in this clone and commits say it.
+    pub bytes: Option<u64>,
 }
 
 /// How much to read.
@@ -125,7 +127,7 @@ fn is_episodes_file(name: &str) -> bool {
     parse_shard_name(name).is_some_and(|(stream, _)| stream == RunStream::Episodes)
 }
 
-fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {
+pub(super) fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {
     let names = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str().to_owned()).collect();
     ValidationVerdict {
         ok: report.ok,

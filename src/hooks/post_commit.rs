@@ -6,9 +6,8 @@ use crate::app::{App, CommandOutcome};
 use crate::commit::tags;
 use crate::error::Error;
 use crate::git::{Commit, GitOperation};
-use crate::history::changes;
+use crate::history::{changes, new_runs};
 use crate::project::{self, GitTree, Project, workspace};
-use crate::support::process::shell_quote;
 use crate::sync::SyncScope;
 
 /// How DVC's own experiment commits are titled.
@@ -55,7 +54,7 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
     let Ok(state) = project.dataset_state(&GitTree::Commit(commit.id.clone())) else { return Ok(()) };
     let Some(run_dir) = state.run_dir().filter(|_| !state.is_ingested()) else { return Ok(()) };
     app.ui.warn(&format!("the commit selects {run_dir} but does not hold its data: the pre-commit hook did not run"));
-    app.ui.hint(&format!("commit the data: `capture-hook publish {}`", shell_quote(run_dir)));
+    app.ui.hint(&new_runs::advise_commit(project, &project.root.join(run_dir), run_dir));
     app.ui.hint("find out why: `capture-hook doctor`");
     Ok(())
 }

@@ -4,12 +4,16 @@
 mod pushed;
 mod workspace;
 
+use std::cell::Cell;
 use std::panic::resume_unwind;
 
 use crate::dataset::stage::{ResolvedStage, UnversionedDataset, is_selection};
+use crate::dvc::hash::DataVersion;
 use crate::error::Explain;
 use crate::git::Oid;
-use crate::history::catalog::{self, Catalog};
+use crate::history::catalog::{self, Catalog, CatalogRun};
+use crate::history::listed_runs::{ListedRun, ListedState, list_runs};
+use crate::history::new_runs::{self, ScanLimit};
 use crate::history::removal::find_removed_selection;
 use crate::history::{RunTag, tags};
 use crate::inspect::status::workspace::{WorkspaceCheck, WorkspaceFacts};
@@ -68,6 +72,8 @@ pub struct RunStatus {
     pub run: Option<RunKey>,
     /// What the parameters name.
     pub run_dir: Option<String>,
+    /// What is known of the selected run, wherever its data is.
+    pub known: Option<ListedRun>,
     /// The steps, in order; empty if no run is selected.
     pub steps: Vec<StatusStep>,
     /// What to type next.
@@ -118,7 +124,7 @@ fn read_steps(
 ) -> Result<RunStatus, RemoteDataError> {
     let catalog = catalog::load_catalog(project)?;
     let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
-    status.notes = list_notes(&catalog)?;
+    status.notes = list_notes(project, &catalog, progress)?;
     if state.stage.is_none() {
         return Err(ProjectError::NoStage.into());
     }
@@ -126,6 +132,8 @@ fn read_steps(
     let record = state.record.clone();
     if let Some(run_dir) = status.run_dir.clone() {
         status.run.clone_from(&catalog.selected);
+        let selected: Vec<CatalogRun> = status.run.as_ref().and_then(|run| catalog.get(run)).into_iter().collect();
+        status.known = list_runs(project, &catalog, &selected, ScanLimit::NotedOnly, progress)?.pop();
         let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
         let quoted_name = shell_quote(&name);
         let mut reader = StatusReader { project, progress, state, status };
@@ -138,8 +146,7 @@ fn read_steps(
         let version = record.as_ref().map(|record| record.version);
         pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
     } else {
-        let any = catalog.runs().any(|run| run.sources.recorded.is_some());
-        status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
+        status.next = Some(new_runs::advise_selection(project)?);
     }
     // Last: what it suggests is used only if no step of the run suggested a command.
     if let (Some(record), Some(facts)) = (record, compare()?) {
@@ -164,7 +171,7 @@ impl StatusReader<'_> {
             let (step_state, detail) = if self.state.is_ingested() {
                 (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
             } else {
-                self.status.suggest_next("capture-hook select latest");
+                self.status.suggest_next(new_runs::advise_selection(self.project)?);
                 self.status.notes.extend(slash_hint(run_dir));
                 (StepState::Failed, format!("{run_dir} does not exist"))
             };
@@ -193,7 +200,7 @@ impl StatusReader<'_> {
         } else {
             let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
             self.status.add_step("valid", StepState::Failed, codes.join(", "));
-            self.status.suggest_next("capture-hook validate");
+            self.status.suggest_next(format!("capture-hook validate {}", shell_quote(run_dir)));
         }
         Ok(())
     }
@@ -282,11 +289,19 @@ impl StatusReader<'_> {
         };
         let version = self.project.data_version_at(head)?;
         let history = &catalog.history;
+        let is_unknown = Cell::new(false);
+        let has_same_files = |at: DataVersion, version: DataVersion| {
+            let is_same = history.has_same_files(at, version, &run);
+            // A list that is not in this clone says nothing.
+            let is_known = || [at, version].iter().all(|version| history.run_entries(*version, &run).is_some());
+            is_unknown.set(is_unknown.get() || !is_same && !is_known());
+            is_same
+        };
         let names_it = |tag: &&RunTag| {
             // If the commit cannot be read, the record in the tag itself is used.
             let at = tag.tag.commit.as_ref().and_then(|commit| self.project.data_version_at(commit).ok().flatten());
             let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
-            at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
+            at.zip(version).is_some_and(|(at, version)| has_same_files(at, version))
         };
         let mut left_behind = None;
         // `tags_of` lists the lowest version first; the highest is the one to show.
@@ -300,10 +315,15 @@ impl StatusReader<'_> {
         // One tag can stand for all runs of the commit that introduced this one.
         let introduced = history.latest_commit(&run).and_then(|change| history.version_tag_at(&change.commit.id));
         if let Some(tag) = introduced
-            && version.is_some_and(|version| history.has_same_files(tag.record.data, version, &run))
+            && version.is_some_and(|version| has_same_files(tag.record.data, version))
             && !tags::is_left_behind(self.project, &tag.tag, Some(head))?
         {
             self.status.add_step("tagged", StepState::Done, tag.tag.name.clone());
+            return Ok(());
+        }
+        if is_unknown.get() && left_behind.is_none() {
+            let detail = "unknown: file lists that tell are not in this clone";
+            self.status.add_step("tagged", StepState::Unknown, detail);
             return Ok(());
         }
         let detail = match left_behind {
@@ -336,19 +356,25 @@ fn find_uncommitted_change(project: &Project, state: &DatasetState) -> Result<Op
 }
 
 /// What else to look at.
-fn list_notes(catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
+fn list_notes(project: &Project, catalog: &Catalog, progress: &dyn Progress) -> Result<Vec<String>, ProjectError> {
     let mut notes = Vec::new();
     let new = catalog
         .runs()
-        .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset);
-    let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
-    if let [only] = new.as_slice() {
-        notes.push(format!(
-            "{only} is recorded, but in no commit; to commit it: `capture-hook publish {}`",
-            shell_quote(only.to_string())
-        ));
-    } else if !new.is_empty() {
-        notes.push(format!("{} recorded runs are in no commit; to list them: `capture-hook runs --new`", new.len()));
+        .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset)
+        .filter(|run| catalog.selected.as_ref() != Some(&run.key));
+    let new: Vec<CatalogRun> = new.collect();
+    // One run is read now; of many, what is noted is enough.
+    let limit = if new.len() == 1 { ScanLimit::Short } else { ScanLimit::NotedOnly };
+    let listed = list_runs(project, catalog, &new, limit, progress)?;
+    let invalid_count = listed.iter().filter(|run| run.state() == ListedState::Invalid).count();
+    if let [only] = listed.as_slice() {
+        let advice = new_runs::advise(invalid_count > 0, &only.key.to_string());
+        let to = if invalid_count > 0 { "" } else { "to " };
+        notes.push(format!("{} is recorded, but in no commit; {to}{advice}", only.key));
+    } else if !listed.is_empty() {
+        let invalid = if invalid_count > 0 { format!(" ({invalid_count} invalid)") } else { String::new() };
+        let count = listed.len();
+        notes.push(format!("{count} recorded runs are in no commit{invalid}; to list them: `capture-hook runs --new`"));
     }
     notes.extend(catalog.left_out.iter().map(ToString::to_string));
     if !catalog.duplicates.0.is_empty() {

@@ -9,12 +9,13 @@ use std::io::{self, IsTerminal};
 
 use console::{Key, Term, truncate_str};
 
+use crate::support::text::format_count;
 use crate::support::visible::{escape_control, is_hidden};
 
 /// The most lines shown at once.
 const SHOWN: usize = 12;
-/// Lines of the terminal that the list cannot use: the question, and the cursor's.
-const AROUND: usize = 2;
+/// Lines of the terminal that the list cannot use: the question, how many more there are, and the cursor's.
+const AROUND: usize = 3;
 
 /// How the list ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +125,17 @@ impl PickList<'_> {
             // Numbers of equal width, so that the texts are aligned.
             out.push(format!("{mark} {:>digits$}  {text}", line.saturating_add(1)));
         }
-        if left.is_empty() {
-            out.push("  no match".into());
+        let above = first.min(left.len());
+        let below = left.len().saturating_sub(first.saturating_add(room));
+        match (left.len(), above, below) {
+            (0, ..) => out.push("  no match".into()),
+            (_, 0, 0) => {}
+            (_, 0, below) => out.push(format!("  {} more below", format_count(below as u64))),
+            (_, above, 0) => out.push(format!("  {} more above", format_count(above as u64))),
+            (_, above, below) => {
+                let (above, below) = (format_count(above as u64), format_count(below as u64));
+                out.push(format!("  {above} more above, {below} more below"));
+            }
         }
         // A line that wraps would not be cleared completely.
         out.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect()
@@ -173,6 +183,14 @@ mod tests {
     fn the_line_under_the_cursor_is_always_shown_and_none_wraps() {
         let lines: Vec<String> = (1..=30).map(|n| format!("a very long name of an experiment/run-{n:04}")).collect();
         for at in 0..30 {
+            let drawn = PickList { lines: &lines, typed: String::new(), cursor: at }.draw_lines("Which run?", 7, 40);
+            let more = drawn.last().unwrap();
+            let expected = match (at.saturating_sub(3), 26_usize.saturating_sub(at.saturating_sub(3))) {
+                (0, below) => format!("  {below} more below"),
+                (above, 0) => format!("  {above} more above"),
+                (above, below) => format!("  {above} more above, {below} more below"),
+            };
+            assert_eq!(*more, expected);
             let drawn = PickList { lines: &lines, typed: String::new(), cursor: at }.draw_lines("Which run?", 7, 30);
             assert!(drawn.len() <= 6 && drawn.iter().all(|line| line.chars().count() < 30), "{drawn:?}");
             assert_eq!(

@@ -157,7 +157,7 @@ impl RunFinder<'_> {
             return Err(ResolveError::from(duplicates).into());
         }
         let recorded = self.catalog.get(&target.key).and_then(|run| run.sources.recorded);
-        let not_committed = || CommittedRunError::NotCommitted { run: target.key.clone() };
+        let not_committed = || CommittedRunError::not_committed(self.project, self.catalog, target.key.clone());
         Ok(recorded.map(|dir| self.project.root.join(dir)).ok_or_else(not_committed)?)
     }
 }

@@ -14,7 +14,7 @@ use crate::dvc::remote::missing::RemoteError;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::history::History;
-use crate::history::catalog;
+use crate::history::{catalog, new_runs};
 use crate::project::mutex::RepoMutex;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -30,6 +30,8 @@ pub enum ForgetError {
     NotCommitted {
         /// The run.
         run: RunKey,
+        /// Whether it is known to be invalid.
+        is_invalid: bool,
     },
     /// The list of a data version that holds the run is not in this clone.
     #[error("cannot find out which files {run} has in data version {version}: its file list is not in this clone")]
@@ -75,9 +77,9 @@ pub enum ForgetError {
 impl Explain for ForgetError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NotCommitted { run } => Setup
-                .code("not_committed")
-                .hint(format!("commit it first: `capture-hook publish {}`", shell_quote(run.to_string()))),
+            Self::NotCommitted { run, is_invalid } => {
+                Setup.code("not_committed").hint(new_runs::advise(*is_invalid, &run.to_string()))
+            }
             Self::NoFileList { .. } => {
                 Setup.code("data_not_fetched").hint("fetch the lists of all data versions with `capture-hook check`")
             }
@@ -146,7 +148,8 @@ pub fn forget_runs(
             return Err(ForgetError::NoFileList { run: run.clone(), version: *version });
         }
         if copies.variants.is_empty() {
-            return Err(ForgetError::NotCommitted { run: run.clone() });
+            let is_invalid = new_runs::is_run_invalid(project, &catalog::load_catalog(project)?, run);
+            return Err(ForgetError::NotCommitted { run: run.clone(), is_invalid });
         }
         found.push(copies);
     }

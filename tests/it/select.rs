@@ -169,7 +169,7 @@ fn without_a_run_one_is_picked_on_a_terminal() {
     let output = env.hook(["select"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
     error: RUN is missing, and there is no terminal to choose a run on
-    hint: see all runs with `capture-hook runs`, or select the newest with `capture-hook select latest`
+    hint: see all runs with `capture-hook runs`, and select one with `capture-hook select RUN`
     ");
     env.hook(["--json", "select"]).fails(2);
 }

@@ -6,7 +6,10 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::metric_rows::metric_rows;
-use super::{BOLD, DIM, GREEN, comparable_metadata, env_config, push_noise_line, seeds_json, seeds_text, value_text};
+use super::{
+    BOLD, DIM, GREEN, comparable_metadata, env_config, has_metadata, push_noise_line, same_config_text, seeds_json,
+    seeds_text, value_text,
+};
 use crate::formats::json::JsonValue;
 use crate::history::compare::{ValuesDifference, compare_many, compare_many_schemas};
 use crate::history::summary::RunSummary;
@@ -27,22 +30,26 @@ const MOST_COLUMNS: usize = 24;
 /// Compares runs by all that differs between any two of them.
 pub(super) fn compare_runs(runs: &[(String, RunSummary)]) -> DiffManyJson {
     let summaries: Vec<&RunSummary> = runs.iter().map(|(_, summary)| summary).collect();
-    let hash = summaries.first().and_then(|summary| summary.config_hash.as_ref());
-    let compare = |of: fn(&RunSummary) -> JsonValue| {
-        let objects: Vec<JsonValue> = summaries.iter().map(|summary| of(summary)).collect();
-        compare_many(&objects).into_iter().map(key_json).collect()
+    let hashes: Option<Vec<&String>> = summaries.iter().map(|summary| summary.config_hash.as_ref()).collect();
+    let compare = |of: fn(&RunSummary) -> Option<JsonValue>| -> Option<Vec<DiffManyKeyJson>> {
+        let objects: Vec<JsonValue> = summaries.iter().map(|summary| of(summary)).collect::<Option<_>>()?;
+        Some(compare_many(&objects).into_iter().map(key_json).collect())
     };
     let seeds: Vec<_> = summaries.iter().map(|summary| seeds_json(summary)).collect();
+    let are_seeds_known = summaries.iter().all(|summary| has_metadata(summary));
     DiffManyJson {
-        // Runs without a hash are not known to be the same.
-        same_config: hash.is_some() && summaries.iter().all(|summary| summary.config_hash.as_ref() == hash),
+        same_config: hashes.map(|hashes| all_equal(&hashes)),
         config: compare(env_config),
-        seeds: DiffManySeedsJson { same: seeds.windows(2).all(|pair| matches!(pair, [a, b] if a == b)), values: seeds },
+        seeds: DiffManySeedsJson { same: are_seeds_known.then(|| all_equal(&seeds)), values: seeds },
         metadata: compare(comparable_metadata),
         schema: differing_columns(&summaries),
         metrics: summaries.iter().map(|summary| summary.metrics.clone()).collect(),
         runs: runs.iter().map(|(name, _)| name.clone()).collect(),
     }
+}
+
+fn all_equal<T: PartialEq>(items: &[T]) -> bool {
+    items.windows(2).all(|pair| matches!(pair, [a, b] if a == b))
 }
 
 fn key_json(ValuesDifference { key, values }: ValuesDifference) -> DiffManyKeyJson {
@@ -158,11 +165,13 @@ fn diff_rows(diff: &DiffManyJson, noise: &[String]) -> Vec<DiffRow> {
     };
     let present = |text: String| (escape_control(text), Style::new());
     let absent = || ("(none)".to_owned(), DIM);
-    if diff.config.is_empty() {
-        push("config", "", RowValues::Same("the same".into()));
+    match &diff.config {
+        Some(config) if config.is_empty() => push("config", "", RowValues::Same("the same".into())),
+        Some(_) => {}
+        None => push("config", "", RowValues::Same(same_config_text(diff.same_config).into())),
     }
     for (section, keys) in [("config", &diff.config), ("metadata", &diff.metadata)] {
-        for key in keys.iter().filter(|key| section == "config" || !noise.contains(&key.key)) {
+        for key in keys.iter().flatten().filter(|key| section == "config" || !noise.contains(&key.key)) {
             let values = key.values.iter().zip(&key.present);
             let values = values.map(|(value, is_there)| if *is_there { present(value_text(value)) } else { absent() });
             push(section, &key.key, RowValues::Each(values.collect()));

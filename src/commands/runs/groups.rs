@@ -102,7 +102,7 @@ pub(super) fn render_groups(found: &RunGroups, width: usize) -> StyledText {
 }
 
 /// Says which columns are not shown: as many names as a line has room for.
-fn not_shown(names: &[&str], width: usize) -> String {
+pub(super) fn not_shown(names: &[&str], width: usize) -> String {
     let line = |shown: usize| {
         let more = names.len() - shown;
         let shortened = names.iter().take(shown).map(|name| shorten_text(&escape_control(name), 32));

@@ -45,6 +45,10 @@ fn listed_run(key: &str, config: &str, reward: Option<f64>) -> ListedRun {
             ..RunMetrics::default()
         }),
         figures: None,
+        bytes: None,
+        fetch: None,
+        verdict: None,
+        is_unread: false,
     }
 }
 

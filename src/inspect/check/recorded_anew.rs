@@ -2,9 +2,9 @@
 
 use super::{CheckFinding, CheckSeverity};
 use crate::git::Oid;
+use crate::history::new_runs;
 use crate::history::removal::find_removed_selection;
 use crate::project::{GitTree, Project, ProjectError, held};
-use crate::support::process::shell_quote;
 
 /// Whether the run that HEAD selects was recorded again, if its directory is in this clone. The commit
 /// itself is right then, but the new recording is in no commit.
@@ -18,15 +18,16 @@ pub(super) fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Optio
     if find_removed_selection(project, dataset_record.version, run_dir)?.is_some() {
         return Ok(None);
     }
-    Ok(comparison.mismatch().map(|difference| CheckFinding {
-        severity: CheckSeverity::Warning,
-        code: "recorded_anew",
-        commit: Some(head.clone()),
-        tag: None,
-        run: None,
-        message: format!(
-            "{run_dir} was recorded again: {difference}; to commit it: `capture-hook publish {}`",
-            shell_quote(run_dir)
-        ),
+    Ok(comparison.mismatch().map(|difference| {
+        let is_invalid = new_runs::is_known_invalid(project, &project.root.join(run_dir));
+        let (to, advice) = (if is_invalid { "" } else { "to " }, new_runs::advise(is_invalid, run_dir));
+        CheckFinding {
+            severity: CheckSeverity::Warning,
+            code: "recorded_anew",
+            commit: Some(head.clone()),
+            tag: None,
+            run: None,
+            message: format!("{run_dir} was recorded again: {difference}; {to}{advice}"),
+        }
     }))
 }

@@ -9,7 +9,7 @@ use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{self, DatasetRecord, DatasetState, Project, ProjectError, workspace};
 use crate::support::progress::Progress;
-use crate::support::text::format_bytes;
+use crate::support::text::{format_bytes, format_plural};
 
 /// The most bytes that are read of a dataset because of a `status`. What was read once is not read again.
 // 1 GiB bounds how long `status` takes; what is over it is reported as not compared.
@@ -92,7 +92,7 @@ pub(super) fn report_facts(
             );
             status.suggest_next("capture-hook pull");
         } else {
-            let detail = format!("the file list of {} is not in this clone", dataset_record.version);
+            let detail = format!("{}; run `capture-hook pull`", describe_absent(dataset_record));
             status.add_step(STEP, StepState::Unknown, detail);
         }
         return Ok(());
@@ -106,8 +106,15 @@ pub(super) fn report_facts(
         status.suggest_next("capture-hook pull");
         return Ok(());
     }
-    report_workspace(status, differences, *runs, *files);
+    report_workspace(status, dataset_record, differences, (*runs, *files));
     Ok(())
+}
+
+/// How much data is not in this clone.
+fn describe_absent(record: &DatasetRecord) -> String {
+    let size = record.size.map(|bytes| format!(": {}", format_bytes(bytes))).unwrap_or_default();
+    let files = record.nfiles.map(|files| format!(", {}", format_plural(files, "file"))).unwrap_or_default();
+    format!("the dataset is not in this clone{size}{files}")
 }
 
 /// Whether the workspace, last synced to an older version, does not match this one yet: `git reset`, `stash` and `am`
@@ -136,12 +143,17 @@ fn is_behind(
     Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
 }
 
-fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, runs: usize, files: usize) {
+fn report_workspace(
+    status: &mut RunStatus,
+    record: &DatasetRecord,
+    differences: &DatasetDifferences,
+    (runs, files): (usize, usize),
+) {
     // The order of the arms matters: local changes come before what a plain `pull` fetches, and a run that is
     // absent as a whole is normal, so that it comes last.
     if differences.present == 0 && differences.absent_runs.len() == runs && differences.local_changes().next().is_none()
     {
-        status.add_step(STEP, StepState::Unknown, "the dataset is not in this clone; run `capture-hook pull`");
+        status.add_step(STEP, StepState::Unknown, format!("{}; run `capture-hook pull`", describe_absent(record)));
     } else if differences.local_changes().next().is_some() {
         let changes =
             [("changed", &differences.changed), ("added", &differences.added), ("missing", &differences.missing)];

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::columnar::RunMetrics;
+
 /// `log`
 #[derive(Debug, Serialize)]
 pub struct LogJson {
@@ -71,6 +73,21 @@ pub struct StatusJson {
     pub run: Option<String>,
     /// The directory in `params.yaml`.
     pub run_dir: Option<String>,
+    /// The newest commit that introduced it.
+    pub commit: Option<String>,
+    /// That commit's data version.
+    pub data_version: Option<String>,
+    /// Its tags, oldest version first.
+    pub tags: Vec<String>,
+    /// The hash of its configuration.
+    pub config_hash: Option<String>,
+    /// Metrics: of its parquet, if that is in this clone, else as a commit has them.
+    #[serde(rename = "figures")]
+    pub metrics: Option<RunMetrics>,
+    /// How many bytes its data has, as far as `dvc.lock` says it.
+    pub bytes: Option<u64>,
+    /// The command that fetches its data; `null` if all of it is in this clone, or no commit holds it.
+    pub fetch: Option<String>,
     /// Whether nothing is pending.
     pub ok: bool,
     /// The steps, in order.

@@ -31,7 +31,8 @@ pub use runs::{
     DiffColumnJson, DiffJson, DiffKeyJson, DiffManyColumnJson, DiffManyJson, DiffManyKeyJson, DiffManySeedsJson,
     DiffMetricsJson, DiffSeedsJson, ErasedJson, GroupKeyJson, GroupMetricJson, IngestJson, IngestedRunJson,
     LeftOutReason, LeftOutRunJson, ManifestJson, MeanJson, PlotJson, RemovedJson, RunGroupJson, RunJson, RunsJson,
-    SeedsJson, SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, ValidateJson,
+    SeedsJson, SelectJson, ShowColumnsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson, UnlistedJson,
+    ValidateJson,
 };
 pub use schema::{
     ColumnState, SchemaAddJson, SchemaCheckJson, SchemaColumnJson, SchemaDiffColumnJson, SchemaDiffJson,

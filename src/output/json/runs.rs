@@ -16,6 +16,19 @@ pub struct RunsJson {
     /// The runs of which it is not known whether they match; only with `--where`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Vec<LeftOutRunJson>>,
+    /// The runs that this clone cannot name.
+    pub unlisted: UnlistedJson,
+    /// How many new runs have no figures because it takes long to read their rows.
+    pub unread: u64,
+}
+
+/// Runs of commits whose file list is not in this clone, and which no message and no tag names.
+#[derive(Debug, Serialize)]
+pub struct UnlistedJson {
+    /// How many commits.
+    pub commit_count: u64,
+    /// How many runs; `null` if a commit does not say it.
+    pub run_count: Option<u64>,
 }
 
 /// Runs of one experiment and one configuration, seeds aside.
@@ -110,7 +123,7 @@ pub struct RunJson {
     pub in_dataset: bool,
     /// Whether `params.yaml` selects it.
     pub selected: bool,
-    /// How far it is: `new`, `ingested`, `committed`, `remote` (its data is not in this clone), `removed`, `erased`.
+    /// How far it is: `new`, `invalid` (new, and known to be so), `ingested`, `committed`, `remote` (its data is not in this clone), `removed`, `erased`.
     pub state: &'static str,
     /// The newest commit that introduced it.
     pub commit: Option<String>,
@@ -131,9 +144,13 @@ pub struct RunJson {
     pub steps: Option<u64>,
     /// Episode rows.
     pub episodes: Option<u64>,
-    /// Metrics, if its parquet is in this clone.
+    /// Metrics: of its data, if that is in this clone, else as a commit has them.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
+    /// How many bytes its data has, as far as `dvc.lock` says it.
+    pub bytes: Option<u64>,
+    /// The command that fetches its data; `null` if all of it is in this clone, or no commit holds it.
+    pub fetch: Option<String>,
 }
 
 /// The commit that removed a run from HEAD's dataset.
@@ -173,10 +190,16 @@ pub struct ShowJson {
     pub experiment: String,
     /// The run id.
     pub run_id: String,
-    /// What was read: `results`, `dataset`, `cache`.
+    /// How far it is, as in `runs`; `null` outside of a project.
+    pub state: Option<&'static str>,
+    /// What was read: `results`, `dataset`, `cache`; `remote`: only what git knows.
     pub source: &'static str,
     /// Its path relative to the project; `null` for the cache.
     pub path: Option<String>,
+    /// How many bytes its data has; `null` if that is not known.
+    pub bytes: Option<u64>,
+    /// The command that fetches its data; `null` if it is in this clone, or no commit holds it.
+    pub fetch: Option<String>,
     /// Its start time, as its recorder wrote it.
     pub start_time: Option<String>,
     /// The recorder's schema version.
@@ -206,10 +229,10 @@ pub struct ShowJson {
     pub erased: Option<ErasedJson>,
     /// The result of validation; `null` if it is not known.
     pub validation: Option<ShowValidationJson>,
-    /// Metrics; `null` if they cannot be read.
+    /// Metrics; `null` if they cannot be read. Without the data, as far as git knows them.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
-    /// Its files.
+    /// Its files; none if git alone was read.
     pub files: Vec<ShowFileJson>,
 }
 
@@ -282,14 +305,14 @@ pub struct DiffJson {
     pub a: String,
     /// The second run.
     pub b: String,
-    /// Whether both have the same configuration.
-    pub same_config: bool,
-    /// Configuration keys whose values differ, dotted, sorted.
-    pub config: Vec<DiffKeyJson>,
+    /// Whether both have the same configuration, by its hash; `null` if a hash is not known.
+    pub same_config: Option<bool>,
+    /// Configuration keys whose values differ, dotted, sorted; `null` if a configuration is not in this clone.
+    pub config: Option<Vec<DiffKeyJson>>,
     /// The seeds.
     pub seeds: DiffSeedsJson,
-    /// Other metadata that differs: simulator, commit, schema.
-    pub metadata: Vec<DiffKeyJson>,
+    /// Other metadata that differs: simulator, commit, schema; `null` if it is not in this clone.
+    pub metadata: Option<Vec<DiffKeyJson>>,
     /// Columns that only one run has, or that have another type in the other; absent if neither run declares columns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Vec<DiffColumnJson>>,
@@ -303,14 +326,14 @@ pub struct DiffJson {
 pub struct DiffManyJson {
     /// The runs.
     pub runs: Vec<String>,
-    /// Whether all have the same configuration.
-    pub same_config: bool,
-    /// Configuration keys whose values differ, dotted, sorted.
-    pub config: Vec<DiffManyKeyJson>,
+    /// Whether all have the same configuration, by its hash; `null` if a hash is not known.
+    pub same_config: Option<bool>,
+    /// Configuration keys whose values differ, dotted, sorted; `null` if a configuration is not in this clone.
+    pub config: Option<Vec<DiffManyKeyJson>>,
     /// The seeds.
     pub seeds: DiffManySeedsJson,
-    /// Other metadata that differs: simulator, commit, schema.
-    pub metadata: Vec<DiffManyKeyJson>,
+    /// Other metadata that differs: simulator, commit, schema; `null` if it is not in this clone.
+    pub metadata: Option<Vec<DiffManyKeyJson>>,
     /// Columns that differ; absent if no run declares columns, or if it is not known which ones a run has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<Vec<DiffManyColumnJson>>,
@@ -333,8 +356,8 @@ pub struct DiffManyKeyJson {
 /// The seeds of several runs.
 #[derive(Debug, Serialize)]
 pub struct DiffManySeedsJson {
-    /// Whether they are the same.
-    pub same: bool,
+    /// Whether they are the same; `null` if some are not known.
+    pub same: Option<bool>,
     /// Each run's.
     pub values: Vec<Option<SeedsJson>>,
 }
@@ -381,8 +404,8 @@ pub struct DiffKeyJson {
 /// Both runs' seeds.
 #[derive(Debug, Serialize)]
 pub struct DiffSeedsJson {
-    /// Whether they are the same.
-    pub same: bool,
+    /// Whether they are the same; `null` if some are not known.
+    pub same: Option<bool>,
     /// The first run's.
     pub a: Option<SeedsJson>,
     /// The second run's.
