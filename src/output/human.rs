@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::output::table::shorten_text;
-use crate::support::text::format_plural;
+use crate::support::text::{format_count, format_plural};
 use crate::support::visible::escape_control;
 
 /// How many runs there are, and of what, from names such as `nav/r1`: `60 runs of sweep`, `7 runs of 4 experiments`.
@@ -87,8 +87,13 @@ pub fn format_points(before: f64, after: f64) -> String {
     format!("{} pts", text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// A difference with its sign; one of counts with their commas.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn format_signed(value: f64) -> String {
-    format!("{}{}", if value > 0.0 { "+" } else { "" }, format_number(value))
+    let sign = if value > 0.0 { "+" } else { "-" };
+    let size = value.abs();
+    let is_count = size.fract() == 0.0 && size < 1e15;
+    format!("{sign}{}", if is_count { format_count(size as u64) } else { format_number(size) })
 }
 
 /// A time in ISO 8601: `2026-11-24T02:15:50Z`.
@@ -126,11 +131,12 @@ mod tests {
             (5.0, 1e-7),
             (1.0, 200.0),
             (1000.0, 1000.1),
+            (256.0, 4834.0),
             (3.0, 3.0),
             (f64::NAN, 1.0),
         ];
         let texts = changes.map(|(before, after)| format_change(before, after));
-        assert_eq!(texts, ["+12%", "-0.5%", "+50%", "-0.3", "+3.5", "-5", "+199", "+0.1", "", ""]);
+        assert_eq!(texts, ["+12%", "-0.5%", "+50%", "-0.3", "+3.5", "-5", "+199", "+0.1", "+4,578", "", ""]);
         assert_eq!(
             [(0.25, 0.9), (0.5, 0.5), (1.0, 0.0)].map(|(a, b)| format_points(a, b)),
             ["+65 pts", "", "-100 pts"]
