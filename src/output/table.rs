@@ -231,7 +231,7 @@ mod tests {
     fn of_keys_the_end_is_left() {
         let mut table = TextTable::new([ColumnStyle::ShrinkStart(""), ColumnStyle::Left("A")]);
         table.push_row(["plume_params.sigma".into(), "12.0".into()]);
-        assert_eq!(table.render_text(20).to_plain(), "                A\n…e_params.sigma  12.0\n");
+        assert_eq!(table.render_text(20).to_plain(), "                A\n…_params.sigma  12.0\n");
     }
 
     #[test]

@@ -32,3 +32,19 @@ fn many_runs_show_how_fast_they_are_done_and_how_long_it_takes() {
     let screen = on_terminal(&env, BIN, &["ingest", "-q", "--all", "--force"], "", "").ok().stdout;
     assert!(!screen.contains(" left"), "{screen}");
 }
+
+#[test]
+fn what_waits_for_another_program_says_so() {
+    let mut env = sweep();
+    let dvc = env.script("slow/dvc", "#!/bin/sh\nsleep 1.5\necho 3.67.0\n");
+    env.set("CAPTURE_HOOK_DVC", &dvc);
+    let screen = on_terminal(&env, BIN, &["doctor"], "", "").stdout;
+    assert!(screen.contains("looking at what is set up"), "{screen:?}");
+    // It is gone when the result appears, and no pipe gets it.
+    assert!(
+        screen.lines().next().is_some_and(|line| line.rsplit('\r').next().unwrap().contains("capture-hook")),
+        "{screen:?}"
+    );
+    assert!(!env.hook(["doctor"]).both().contains("looking at"));
+    assert!(!on_terminal(&env, BIN, &["-q", "doctor"], "", "").stdout.contains("looking at"));
+}

@@ -236,6 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn axes_that_count_have_whole_numbers_alone() {
+        let axis = PlotAxis { low: 0.0, high: 1.5 };
+        let labels = |counts| {
+            let area = Rect { x: 0.0, y: 0.0, w: 400.0, h: 200.0 };
+            let mut scene = PlotScene::new(500.0, 300.0, "");
+            PlotChart { area, x: axis, y: axis, counts, ..PlotChart::default() }.draw_frame(&mut scene);
+            let texts = scene.shapes.iter().filter_map(|shape| match shape {
+                SceneShape::Text(text) if !text.text.is_empty() => Some(text.text.clone()),
+                _ => None,
+            });
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(labels(CountedAxes::Both), "0 1 0 1");
+        assert_eq!(labels(CountedAxes::Horizontal), "0 0.5 1 1.5 0 1");
+    }
+
+    #[test]
     fn ticks_that_differ_little_are_told_apart() {
         assert_eq!(tick_labels(&[0.0, 0.5, 1.0]), (vec!["0".into(), "0.5".into(), "1".into()], String::new()));
         let (labels, base) = tick_labels(&[-1_795_740_004.5, -1_795_740_004.0]);
