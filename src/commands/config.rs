@@ -131,10 +131,13 @@ fn list_settings(app: &App, text: &str, section: Option<&str>) -> Result<(), Err
     }
     let folded = settings.iter().filter(|(setting, _)| is_folded(setting)).count();
     if folded > 0 {
-        let about = "for exports: `config list dataset`";
+        let about = "what exports say of the dataset";
         rows.push_row(["dataset.…".into(), format!("({folded} not set)").into(), "default".into(), about.into()]);
     }
     app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
+    if folded > 0 {
+        app.ui.hint("see those of exports: `capture-hook config list dataset`");
+    }
     Ok(())
 }
 

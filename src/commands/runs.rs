@@ -3,7 +3,7 @@
 mod groups;
 mod left_out;
 mod sum;
-pub(super) mod table;
+mod table;
 
 use std::cmp::Ordering;
 

@@ -21,7 +21,7 @@ use crate::run::RunKey;
 use crate::setup::remote;
 use crate::support::process::{ProcessOutput, shell_quote};
 use crate::support::progress::NoProgress;
-use crate::support::text::format_bytes;
+use crate::support::text::{format_bytes, format_plural};
 use crate::sync::not_sent::NotSent;
 use crate::sync::sent;
 
@@ -308,7 +308,8 @@ pub fn upload_versions(
                 let upload = missing::upload_versions(&dvc.cache(), dir, &uploaded, look, &not_sent.paths);
                 let upload = upload.map_err(failed)?;
                 let foreign = check_missing(project, &incomplete, &upload.missing, reporter)?;
-                (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
+                let objects = format_plural(upload.objects as u64, "object");
+                (format!("sent {objects}, {}", format_bytes(upload.bytes)), foreign)
             }
             None => upload_by_dvc(project, &incomplete, &not_sent, reporter)?,
         };

@@ -229,7 +229,7 @@ fn am_loses_nothing_and_status_says_what_to_do() {
           committed  yes  HEAD is at [commit]
           tagged     yes  capture/demo/run-20260105-041
           pushed     no   data: not all on the DVC remote; git: not pushed
-          workspace  no   it holds another commit's data; run `capture-hook pull`
+          workspace  no   it holds another commit's data
         next: git push --follow-tags -u origin HEAD
         --- stderr
         hint: sweep/run-20260106-041 is recorded, but in no commit; to commit it: `capture-hook publish sweep/run-20260106-041`

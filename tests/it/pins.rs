@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 
 /// Compares a text with the file of this name, or writes that file.
 #[track_caller]
-fn pin(name: &str, is: &str) {
+pub fn pin(name: &str, is: &str) {
     let path = root().join("tests/pins").join(name);
     if std::env::var_os("PINS_WRITE").is_some() {
         fs::write(path, is).unwrap();

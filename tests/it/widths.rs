@@ -24,7 +24,7 @@ fn at_width(env: &TestEnv, columns: usize, args: &[&str]) -> CommandOutput {
 
 /// The screen at a width, with placeholders; fails if a line is too wide, or if a command is broken.
 #[track_caller]
-fn screen(env: &TestEnv, columns: usize, args: &[&str]) -> String {
+pub fn screen(env: &TestEnv, columns: usize, args: &[&str]) -> String {
     let output = at_width(env, columns, args);
     for line in output.stdout.lines() {
         assert_eq!(line.matches('`').count() % 2, 0, "a command is broken: {line}\n{}", output.stdout);

@@ -1,6 +1,7 @@
 //! `capture-hook schema show`: the columns of a run, as a table.
 
 use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
@@ -41,10 +42,16 @@ pub(super) fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 fn render_text(shown: &SchemaShowJson, width: usize) -> StyledText {
     let mut out = StyledText::new();
     out.push_styled(BOLD, &shown.of);
-    if !shown.declared {
-        out.push_str("  ").push_styled(DIM, "built in: plume-nav-sim, schema versions 0.1 and 1.0.0");
-    } else if let Some(name) = &shown.name {
-        out.push_str("  ").push_styled(DIM, name);
+    let what = if shown.declared {
+        shown.name.as_deref()
+    } else {
+        Some("built in: plume-nav-sim, schema versions 0.1 and 1.0.0")
+    };
+    if let Some(what) = what {
+        if shown.of.width() + 2 + what.width() > width {
+            out.end_line();
+        }
+        out.push_str("  ").push_styled(DIM, what);
     }
     out.end_line();
     if let Some(description) = &shown.description {
@@ -63,8 +70,8 @@ fn render_text(shown: &SchemaShowJson, width: usize) -> StyledText {
             title,
             ColumnStyle::Left("TYPE"),
             ColumnStyle::Left("UNIT"),
-            ColumnStyle::Left("PATH"),
-            ColumnStyle::Left("RULES"),
+            ColumnStyle::Spare("PATH"),
+            ColumnStyle::Shrink("RULES"),
         ];
         let mut table = TextTable::new(heads.into_iter().chain([ColumnStyle::Shrink("WHAT IT IS")]));
         for column in columns {

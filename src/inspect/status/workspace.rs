@@ -16,6 +16,8 @@ use crate::support::text::{format_bytes, format_plural};
 const MAX_BYTES: u64 = 1 << 30;
 
 const STEP: &str = "workspace";
+/// Fetches what is missing in the workspace, and checks it out.
+const PULL: &str = "capture-hook pull";
 
 /// How the workspace's dataset compares with what `dvc.lock` says.
 #[derive(Debug)]
@@ -85,16 +87,11 @@ pub(super) fn report_facts(
 ) -> Result<(), ProjectError> {
     let WorkspaceFacts::Compared { differences, runs, files } = facts else {
         if matches!(facts, WorkspaceFacts::SyncPending) {
-            status.add_step(
-                STEP,
-                StepState::Pending,
-                "it does not match the last checkout yet; run `capture-hook pull`",
-            );
-            status.suggest_next("capture-hook pull");
+            status.add_step(STEP, StepState::Pending, "it does not match the last checkout yet");
         } else {
-            let detail = format!("{}; run `capture-hook pull`", describe_absent(dataset_record));
-            status.add_step(STEP, StepState::Unknown, detail);
+            status.add_step(STEP, StepState::Unknown, describe_absent(dataset_record));
         }
+        status.suggest_next(PULL);
         return Ok(());
     };
     // At the version it was last synced to, a difference is a local change; else it may be old data.
@@ -102,8 +99,8 @@ pub(super) fn report_facts(
     if let Some(old) = old
         && is_behind(project, dataset_record, old, differences)?
     {
-        status.add_step(STEP, StepState::Pending, "it holds another commit's data; run `capture-hook pull`");
-        status.suggest_next("capture-hook pull");
+        status.add_step(STEP, StepState::Pending, "it holds another commit's data");
+        status.suggest_next(PULL);
         return Ok(());
     }
     report_workspace(status, dataset_record, differences, (*runs, *files));
@@ -153,7 +150,8 @@ fn report_workspace(
     // absent as a whole is normal, so that it comes last.
     if differences.present == 0 && differences.absent_runs.len() == runs && differences.local_changes().next().is_none()
     {
-        status.add_step(STEP, StepState::Unknown, format!("{}; run `capture-hook pull`", describe_absent(record)));
+        status.add_step(STEP, StepState::Unknown, describe_absent(record));
+        status.suggest_next(PULL);
     } else if differences.local_changes().next().is_some() {
         let changes =
             [("changed", &differences.changed), ("added", &differences.added), ("missing", &differences.missing)];
@@ -167,20 +165,17 @@ fn report_workspace(
                 .into(),
         );
     } else if !differences.missing.is_empty() {
-        status.add_step(
-            STEP,
-            StepState::Pending,
-            format!("missing: {}; run `capture-hook pull`", describe_first(&differences.missing)),
-        );
-        status.suggest_next("capture-hook pull");
+        status.add_step(STEP, StepState::Pending, format!("missing: {}", describe_first(&differences.missing)));
+        status.suggest_next(PULL);
     } else if differences.unread > 0 {
-        let detail = format!("not compared: {}; run `capture-hook pull`", format_bytes(differences.unread));
+        let detail = format!("not compared: {}", format_bytes(differences.unread));
         status.add_step(STEP, StepState::Unknown, detail);
+        status.suggest_next(PULL);
     } else if !differences.absent_runs.is_empty() {
         let present_runs = runs - differences.absent_runs.len();
-        let detail =
-            format!("{present_runs} of {runs} runs are here and match dvc.lock; for the rest, run `capture-hook pull`");
+        let detail = format!("{present_runs} of {runs} runs are here and match dvc.lock");
         status.add_step(STEP, StepState::Done, detail);
+        status.notes.push(format!("fetch the other runs: `{PULL}`"));
     } else {
         status.add_step(STEP, StepState::Done, format!("matches dvc.lock, files: {files}"));
     }
