@@ -56,6 +56,7 @@ mod ingest;
 mod ingest_races;
 mod install;
 mod json;
+mod json_names;
 mod killed_publish;
 mod layers;
 mod limits;

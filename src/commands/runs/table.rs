@@ -164,6 +164,6 @@ mod tests {
     #[test]
     fn points_are_below_each_other() {
         let texts = ["-0.125", "1", "-", "12.5", "NaN", "1.000e-7"].map(str::to_owned).to_vec();
-        assert_eq!(align_decimals(texts), ["-0.125  ", "1       ", "-", "12.5    ", "NaN", "1.000e-7"]);
+        assert_eq!(align_decimals(texts), ["-0.125   ", "1       ", "-", "12.5     ", "NaN", "1.000e-7"]);
     }
 }

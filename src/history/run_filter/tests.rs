@@ -196,7 +196,7 @@ fn errors_show_the_place_and_what_to_type() {
             "state == comitted",
             "there is no state `comitted`\n    state == comitted\n             ^^^^^^^^\ndid you mean `committed`?",
         ),
-        ("state == x", "the states are new, ingested, committed, remote"),
+        ("state == x", "the states are new, invalid, ingested, committed, remote"),
         ("tag > 5", "`tag` has no order for `>`"),
         ("started > yesterday", "`started` is compared with a time"),
         ("commit == [1]", "`commit` is not compared with a list"),
