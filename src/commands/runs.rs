@@ -3,7 +3,7 @@
 mod groups;
 mod left_out;
 mod sum;
-mod table;
+pub(super) mod table;
 
 use std::cmp::Ordering;
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::runs::table::render_table;
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
@@ -10,8 +11,8 @@ use crate::history::catalog;
 use crate::history::listed_runs::{ListedRun, list_runs};
 use crate::history::new_runs::ScanLimit;
 use crate::output::json::SelectJson;
-use crate::output::table::{Cell, ColumnStyle, TextTable};
-use crate::output::{PickOutcome, human, pick_line, validation};
+use crate::output::table::{ColumnStyle, TextTable};
+use crate::output::{PickOutcome, pick_line, validation};
 use crate::project::dir::ProjectDir;
 use crate::project::held::RunMatch;
 use crate::project::include::LooseFiles;
@@ -20,7 +21,6 @@ use crate::project::{Project, held, report_ignored};
 use crate::run::RunKey;
 use crate::run::discover::RunDir;
 use crate::support::process::shell_quote;
-use crate::support::text::format_plural;
 use crate::validate::ValidationReport;
 use crate::{commit, hooks, validate};
 
@@ -189,8 +189,8 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
     }
     runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
     let selected = project_dir.read_selection()?.run_dir;
-    let lines = pick_lines(app, project_dir, &runs, selected.as_deref());
-    let choice = pick_line("Which run? (text filters, Enter selects, Esc leaves)", &lines);
+    let (heading, lines) = pick_lines(app, project_dir, &runs, selected.as_deref());
+    let choice = pick_line("Which run? (text filters, Enter selects, Esc leaves)", heading.as_deref(), &lines);
     match choice.map_err(|e| {
         Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}"))
             .hint("name the run: `capture-hook select RUN`")
@@ -201,46 +201,43 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
     }
 }
 
-/// A line for each run: its name, when it began, its figures as far as they are known, and how far it is.
-fn pick_lines(app: &App, project_dir: &ProjectDir, runs: &[RunDir], selected: Option<&str>) -> Vec<String> {
+/// A heading, and a line for each run: as `runs` lists them. If a name does not say which directory is meant, or nothing is
+/// known of the runs, only what their directories say.
+fn pick_lines(
+    app: &App,
+    project_dir: &ProjectDir,
+    runs: &[RunDir],
+    selected: Option<&str>,
+) -> (Option<String>, Vec<String>) {
     // The number of a line and the mark of the cursor stand before it.
     let width = app.ui.terminal_width().saturating_sub(runs.len().to_string().len() + 5);
     let listed = list_recorded(app, project_dir).unwrap_or_default();
-    let columns = [
-        ColumnStyle::Left(""),
-        ColumnStyle::Spare(""),
-        ColumnStyle::Left(""),
-        ColumnStyle::SpareRight(""),
-        ColumnStyle::SpareRight(""),
-        ColumnStyle::SpareRight(""),
-    ];
-    let mut table = TextTable::new(columns);
+    let known: Option<Vec<ListedRun>> = runs
+        .iter()
+        .map(|run| {
+            let known = listed.get(run.key.as_ref()?)?;
+            let dir = project_dir.relative_display(&run.dir);
+            let is_named = dir.ends_with(&format!("/{}", run.name()));
+            (is_named && known.sources.recorded.as_deref() == Some(dir.as_str())).then(|| known.clone())
+        })
+        .collect();
+    if let Some(known) = known {
+        let (text, _) = render_table(&known, width);
+        let mut lines = text.to_plain().lines().map(str::to_owned).collect::<Vec<_>>().into_iter();
+        return (lines.next(), lines.collect());
+    }
+    let mut table = TextTable::new([ColumnStyle::Left(""); 3]);
     for run in runs {
-        let dir = project_dir.relative_display(&run.dir);
+        let (name, dir) = (run.name(), project_dir.relative_display(&run.dir));
         // A directory that is not called as its run is named too.
-        let name = run.name();
-        let shown_name = if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") };
+        let name = if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") };
         // 16 characters are `2024-05-01T12:30`: the day and the minute.
         let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
-        let facts = run.key.as_ref().and_then(|key| listed.get(key));
-        let metrics = facts.and_then(|facts| facts.metrics.as_ref());
-        let mut state = facts.map(|facts| facts.state().as_str()).unwrap_or_default().to_owned();
-        if selected == Some(dir.as_str()) {
-            state = format!("{state} selected").trim_start().to_owned();
-        }
-        let or_dash = |text: Option<String>| Cell::from(text.unwrap_or_else(|| "-".into()));
-        table.push_row([
-            shown_name.into(),
-            day.into(),
-            state.into(),
-            or_dash(facts.and_then(|facts| facts.steps).map(|steps| format_plural(steps, "step"))),
-            or_dash(
-                metrics.and_then(|m| m.success_rate).map(|rate| format!("{} success", human::format_percent(rate))),
-            ),
-            or_dash(metrics.and_then(|m| m.mean_reward).map(|mean| format!("reward {}", human::format_number(mean)))),
-        ]);
+        let state = run.key.as_ref().and_then(|key| listed.get(key)).map_or("", |known| known.state().as_str());
+        let mark = if selected == Some(dir.as_str()) { " selected" } else { "" };
+        table.push_row([name.into(), day.into(), format!("{state}{mark}").trim_start().into()]);
     }
-    table.render_text(width).to_plain().lines().map(str::to_owned).collect()
+    (None, table.render_text(width).to_plain().lines().map(str::to_owned).collect())
 }
 
 /// What is known of the runs by their names; `None` without a repository, or if it cannot be read: then `runs` says why.

@@ -8,7 +8,6 @@ use crate::history::listed_runs::{ListedRun, ListedState};
 use crate::hooks;
 use crate::inspect::status::{self, RunStatus, StepState};
 use crate::output::json::{StatusJson, StatusStepJson};
-use crate::output::table::{ColumnStyle, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::support::text::{format_bytes, format_plural};
 
@@ -43,7 +42,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         status.notes.extend(unreached);
         app.ui.print_json(&status_json(&status));
     } else {
-        app.ui.print_text(&render_text(&status, app.ui.terminal_width()));
+        app.ui.print_text(&render_text(&status, app.ui.table_width()));
         for note in &status.notes {
             app.ui.hint(note);
         }
@@ -85,21 +84,26 @@ fn render_text(status: &RunStatus, width: usize) -> StyledText {
         (None, None) => out.push_str("no run is selected"),
     };
     out.end_line();
-    let mut table = TextTable::new([ColumnStyle::Left(""), ColumnStyle::Left(""), ColumnStyle::Shrink("")]);
+    let mut push_line = |name: &str, (mark, style): (&str, Style), detail: &str| {
+        let mut line = StyledText::from(format!("  {name:<9}  "));
+        line.push_styled(style, mark).push_str(format!("{:1$}", "", 5_usize.saturating_sub(mark.len())));
+        line.push_styled(DIM, detail);
+        // The margin of the details.
+        out.push_wrapped(&line, width, 18);
+    };
     for step in &status.steps {
         let mark = match step.state {
-            StepState::Done => styled_cell("yes", AnsiColor::Green.on_default()),
-            StepState::Pending => styled_cell("no", AnsiColor::Yellow.on_default()),
-            StepState::Failed => styled_cell("no", AnsiColor::Red.on_default()),
-            StepState::Unknown => styled_cell("-", DIM),
+            StepState::Done => ("yes", AnsiColor::Green.on_default()),
+            StepState::Pending => ("no", AnsiColor::Yellow.on_default()),
+            StepState::Failed => ("no", AnsiColor::Red.on_default()),
+            StepState::Unknown => ("-", DIM),
         };
-        table.push_row([format!("  {}", step.name).into(), mark, styled_cell(&step.detail, DIM)]);
+        push_line(step.name, mark, &step.detail);
     }
     let known = status.known.as_ref().filter(|run| run.state() == ListedState::Remote);
     for (name, text) in known.map(remote_facts).unwrap_or_default() {
-        table.push_row([format!("  {name}").into(), "".into(), styled_cell(text, DIM)]);
+        push_line(name, ("", DIM), &text);
     }
-    out.push_text(&table.render_text(width));
     match &status.next {
         Some(next) => out.push_str("next: ").push_styled(BOLD, next).end_line(),
         None if status.is_done() => out.push_str("nothing to do").end_line(),
@@ -126,6 +130,6 @@ fn remote_facts(run: &ListedRun) -> Vec<(&'static str, String)> {
         ("figures", or_unknown((!figures.is_empty()).then(|| figures.join(", ")))),
         ("config", or_unknown(config)),
         ("size", or_unknown(run.bytes.map(format_bytes))),
-        ("fetch", or_unknown(run.fetch.clone())),
+        ("fetch", or_unknown(run.fetch.as_ref().map(|command| format!("`{command}`")))),
     ]
 }

@@ -349,7 +349,8 @@ fn fill_from_rows(run: &mut ListedRun, scanned: Option<ScannedRun>) {
     run.is_unread = scanned.is_none();
     let Some(scanned) = scanned else { return };
     run.seeds = run.seeds.or(scanned.seeds);
-    if let Some(metrics) = scanned.metrics {
+    // Some rows of an invalid run may be missing, or wrong.
+    if let Some(metrics) = scanned.metrics.filter(|_| scanned.verdict.ok) {
         (run.steps, run.episodes) = (Some(metrics.steps), Some(metrics.episodes));
         run.figures = Some(metrics.figures);
         run.metrics = Some(metrics);

@@ -355,6 +355,9 @@ fn find_uncommitted_change(project: &Project, state: &DatasetState) -> Result<Op
     Ok(is_unnamed.then(|| "dvc.lock holds another data version than HEAD, and is not committed".into()))
 }
 
+/// The most new runs that are looked at for whether they are invalid.
+const MOST_LOOKED_AT: usize = 100;
+
 /// What else to look at.
 fn list_notes(project: &Project, catalog: &Catalog, progress: &dyn Progress) -> Result<Vec<String>, ProjectError> {
     let mut notes = Vec::new();
@@ -363,17 +366,20 @@ fn list_notes(project: &Project, catalog: &Catalog, progress: &dyn Progress) -> 
         .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset)
         .filter(|run| catalog.selected.as_ref() != Some(&run.key));
     let new: Vec<CatalogRun> = new.collect();
-    // One run is read now; of many, what is noted is enough.
+    // One run is read now; of several, what is noted is enough, and of very many even that takes long.
     let limit = if new.len() == 1 { ScanLimit::Short } else { ScanLimit::NotedOnly };
-    let listed = list_runs(project, catalog, &new, limit, progress)?;
+    let listed = match new.len() {
+        1..=MOST_LOOKED_AT => list_runs(project, catalog, &new, limit, progress)?,
+        _ => Vec::new(),
+    };
     let invalid_count = listed.iter().filter(|run| run.state() == ListedState::Invalid).count();
-    if let [only] = listed.as_slice() {
+    if let [only] = new.as_slice() {
         let advice = new_runs::advise(invalid_count > 0, &only.key.to_string());
         let to = if invalid_count > 0 { "" } else { "to " };
         notes.push(format!("{} is recorded, but in no commit; {to}{advice}", only.key));
-    } else if !listed.is_empty() {
+    } else if !new.is_empty() {
         let invalid = if invalid_count > 0 { format!(" ({invalid_count} invalid)") } else { String::new() };
-        let count = listed.len();
+        let count = new.len();
         notes.push(format!("{count} recorded runs are in no commit{invalid}; to list them: `capture-hook runs --new`"));
     }
     notes.extend(catalog.left_out.iter().map(ToString::to_string));

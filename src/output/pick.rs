@@ -28,14 +28,15 @@ pub enum PickOutcome {
     NoTerminal,
 }
 
-/// Asks for one of these lines; they are escaped here.
-pub fn pick_line(question: &str, lines: &[String]) -> io::Result<PickOutcome> {
+/// Asks for one of these lines, below a heading; they are escaped here.
+pub fn pick_line(question: &str, heading: Option<&str>, lines: &[String]) -> io::Result<PickOutcome> {
     let term = Term::stderr();
     if !io::stdin().is_terminal() || !term.is_term() {
         return Ok(PickOutcome::NoTerminal);
     }
     let lines: Vec<String> = lines.iter().map(escape_control).collect();
-    let mut list = PickList { lines: &lines, typed: String::new(), cursor: 0 };
+    let heading = heading.map(escape_control);
+    let mut list = PickList { heading: heading.as_deref(), lines: &lines, typed: String::new(), cursor: 0 };
     term.hide_cursor()?;
     let picked = run_picker(&term, question, &mut list);
     term.show_cursor()?;
@@ -61,6 +62,7 @@ fn run_picker(term: &Term, question: &str, list: &mut PickList<'_>) -> io::Resul
 
 /// The list, the typed text, and the cursor.
 struct PickList<'a> {
+    heading: Option<&'a str>,
     lines: &'a [String],
     typed: String,
     /// An index into the matching lines.
@@ -114,11 +116,13 @@ impl PickList<'_> {
 
     fn draw_lines(&self, question: &str, height: usize, width: usize) -> Vec<String> {
         let left = self.matching_lines();
-        let room = height.saturating_sub(AROUND).clamp(1, SHOWN);
+        let around = AROUND + usize::from(self.heading.is_some());
+        let room = height.saturating_sub(around).clamp(1, SHOWN);
         // The cursor is always visible: at the last row the list scrolls.
         let first = self.cursor.saturating_sub(room.saturating_sub(1));
         let digits = self.lines.len().to_string().len();
         let mut out = vec![format!("{question} {}", self.typed)];
+        out.extend(self.heading.map(|heading| format!("  {:>digits$}  {heading}", "")));
         for (row, line) in left.iter().enumerate().skip(first).take(room) {
             let mark = if row == self.cursor { '>' } else { ' ' };
             let text = self.lines.get(*line).map(String::as_str).unwrap_or_default();
@@ -148,7 +152,7 @@ mod tests {
     use super::*;
 
     fn pick_with_keys(lines: &[String], keys: &[Key]) -> Option<PickOutcome> {
-        let mut list = PickList { lines, typed: String::new(), cursor: 0 };
+        let mut list = PickList { heading: None, lines, typed: String::new(), cursor: 0 };
         let mut ended = None;
         for key in keys {
             assert_eq!(ended, None, "keys after the end");
@@ -183,7 +187,11 @@ mod tests {
     fn the_line_under_the_cursor_is_always_shown_and_none_wraps() {
         let lines: Vec<String> = (1..=30).map(|n| format!("a very long name of an experiment/run-{n:04}")).collect();
         for at in 0..30 {
-            let drawn = PickList { lines: &lines, typed: String::new(), cursor: at }.draw_lines("Which run?", 7, 40);
+            let drawn = PickList { heading: None, lines: &lines, typed: String::new(), cursor: at }.draw_lines(
+                "Which run?",
+                7,
+                40,
+            );
             let more = drawn.last().unwrap();
             let expected = match (at.saturating_sub(3), 26_usize.saturating_sub(at.saturating_sub(3))) {
                 (0, below) => format!("  {below} more below"),
@@ -191,7 +199,11 @@ mod tests {
                 (above, below) => format!("  {above} more above, {below} more below"),
             };
             assert_eq!(*more, expected);
-            let drawn = PickList { lines: &lines, typed: String::new(), cursor: at }.draw_lines("Which run?", 7, 30);
+            let drawn = PickList { heading: None, lines: &lines, typed: String::new(), cursor: at }.draw_lines(
+                "Which run?",
+                7,
+                30,
+            );
             assert!(drawn.len() <= 6 && drawn.iter().all(|line| line.chars().count() < 30), "{drawn:?}");
             assert_eq!(
                 drawn.iter().filter(|line| line.starts_with(&format!("> {:>2}", at + 1))).count(),

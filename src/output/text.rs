@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use anstyle::Style;
 
+use crate::output::wrap::wrap_hanging;
 use crate::support::visible::escape_control;
 
 /// Text for the terminal.
@@ -47,6 +48,15 @@ impl StyledText {
     pub fn end_line(&mut self) -> &mut Self {
         self.0.truncate(self.0.trim_end_matches(' ').len());
         self.0.push('\n');
+        self
+    }
+
+    /// Adds a line: if it is wider than this, it is broken between words, and goes on behind `indent` blanks.
+    pub fn push_wrapped(&mut self, line: &Self, width: usize, indent: usize) -> &mut Self {
+        for part in wrap_hanging(&line.0, width, indent) {
+            self.0.push_str(&part);
+            self.end_line();
+        }
         self
     }
 

@@ -150,7 +150,7 @@ fn a_dataset_that_dvc_does_not_keep_is_named() {
     demo/run-20260105-041 is selected
       recorded   yes  results/demo/run-20260105-041
       valid      yes  240 steps, 4 episodes
-      ingested   no   `data/captures` has `cache: false` in dvc.yaml: DVC keeps no …
+      ingested   no   `data/captures` has `cache: false` in dvc.yaml: DVC keeps no copy of it, so it can be neither pushed nor checked out
       committed  no   no known commit holds it as it is recorded now
       tagged     no   it is tagged when it is committed
       pushed     no   not committed yet

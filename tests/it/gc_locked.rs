@@ -23,7 +23,7 @@ fn gc_waits_for_another_dvc_and_then_gives_up() {
                 let before = objects(&env.repo(store));
                 let mut holder = hold_lock(&env, "300");
                 // What can go is known at any time.
-                let plan = env.hook(&args.iter().copied().filter(|arg| *arg != "--yes").collect::<Vec<_>>()).ok();
+                let plan = env.hook(args.iter().filter(|arg| **arg != "--yes")).ok();
                 assert!(plan.stdout.contains(SECOND), "{}", plan.both());
                 let refused = env.hook(args).fails(4);
                 let held =

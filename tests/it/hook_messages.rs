@@ -185,7 +185,7 @@ fn status_says_what_a_commit_without_hooks_left_out() {
     sweep/run-20260106-041 is selected
       recorded   yes  results/sweep/run-20260106-041
       valid      yes  10536 steps, 60 episodes
-      ingested   no   dvc.lock holds another selection (0137a32e4084641b7ff40ce61ff…
+      ingested   no   dvc.lock holds another selection ([md5].dir)
       committed  no   HEAD holds another selection or data version
       tagged     no   it is tagged when it is committed
       pushed     no   not committed yet

@@ -94,6 +94,7 @@ mod schema_agree;
 mod schema_commands;
 mod schemas;
 mod screen;
+mod screens_of_runs;
 mod select;
 mod share;
 mod simulators;

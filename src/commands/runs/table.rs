@@ -42,7 +42,7 @@ impl Column {
 }
 
 /// The table, and the headings of the columns for which there is no room.
-pub(super) fn render_table(rows: &[ListedRun], width: usize) -> (StyledText, Vec<String>) {
+pub(in crate::commands) fn render_table(rows: &[ListedRun], width: usize) -> (StyledText, Vec<String>) {
     let mut columns = all_columns(rows);
     columns.retain(|column| column.width() > 0);
     let widths: Vec<usize> = columns.iter().map(Column::width).collect();
