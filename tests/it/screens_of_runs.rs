@@ -300,15 +300,14 @@ fn status_fits_each_width() {
       tagged     yes  capture/plume/run-20261124-021546
       pushed     yes  data: on the DVC remote; git: pushed
       workspace  -    the dataset is not in this clone:
-                      24.4 KiB, 14 files; run
-                      `capture-hook pull`
+                      24.4 KiB, 14 files
       figures         208 steps, 3 episodes, success 33%, reward
                       -0.357
       config          sha256:9c043945f41e
       size            12.2 KiB
       fetch
                       `capture-hook pull plume/run-20261124-021546`
-    nothing to do
+    next: capture-hook pull
     ");
     assert_snapshot!(shown_at(&env, "fresh", 120, &["status"]), @"
     plume/run-20261124-021546 is selected
@@ -318,12 +317,12 @@ fn status_fits_each_width() {
       committed  yes  HEAD is at [commit]
       tagged     yes  capture/plume/run-20261124-021546
       pushed     yes  data: on the DVC remote; git: pushed
-      workspace  -    the dataset is not in this clone: 24.4 KiB, 14 files; run `capture-hook pull`
+      workspace  -    the dataset is not in this clone: 24.4 KiB, 14 files
       figures         208 steps, 3 episodes, success 33%, reward -0.357
       config          sha256:9c043945f41e
       size            12.2 KiB
       fetch           `capture-hook pull plume/run-20261124-021546`
-    nothing to do
+    next: capture-hook pull
     ");
     for width in [60, 80, 120] {
         assert_fits(&shown_at(&env, "repo", width, &["status"]), width);

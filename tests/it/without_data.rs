@@ -144,7 +144,7 @@ fn status_has_the_selected_runs_figures_and_where_its_data_is() {
     env.hook_in("fresh", ["install"]).ok();
     assert_snapshot!(env.screen(&env.hook_in("fresh", ["status"]).ok()), @"
     plume/run-20261124-021546 is selected
-      recorded   -    results/plume/run-20261124-021546 is not in this clone; its d…
+      recorded   -    results/plume/run-20261124-021546 is not in this clone; its data is committed
       valid      -    no data to validate in this clone
       ingested   yes  data version [md5].dir
       committed  yes  HEAD is at [commit]
@@ -154,7 +154,7 @@ fn status_has_the_selected_runs_figures_and_where_its_data_is() {
       figures         208 steps, 3 episodes, success 33%, reward -0.357
       config          sha256:9c043945f41e
       size            12.2 KiB
-      fetch           capture-hook pull plume/run-20261124-021546
+      fetch           `capture-hook pull plume/run-20261124-021546`
     next: capture-hook pull
     ");
 }
