@@ -120,7 +120,7 @@ fn list_settings(app: &App, text: &str, section: Option<&str>) -> Result<(), Err
         ColumnStyle::Left("SETTING"),
         ColumnStyle::Left("VALUE"),
         ColumnStyle::Left("FROM"),
-        ColumnStyle::Shrink("WHAT FOR"),
+        ColumnStyle::Spare("WHAT FOR"),
     ];
     let mut rows = Rows::new(columns);
     // Needed by exports alone: those that are not set would hide the others.
@@ -134,7 +134,7 @@ fn list_settings(app: &App, text: &str, section: Option<&str>) -> Result<(), Err
         let about = "what exports say of the dataset";
         rows.push_row(["dataset.…".into(), format!("({folded} not set)").into(), "default".into(), about.into()]);
     }
-    app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
+    app.ui.print_text(&rows.render_text(app.ui.table_width()));
     if folded > 0 {
         app.ui.hint("see those of exports: `capture-hook config list dataset`");
     }

@@ -105,7 +105,7 @@ fn print_plan(app: &App, project: &Project, plan: &GcPlan<'_>, is_done: bool) ->
         for (owner, owned) in &plan.removed {
             table.push_row(row(project, owner, owned)?);
         }
-        app.ui.print_text(&table.render_text(app.ui.terminal_width()));
+        app.ui.print_text(&table.render_text(app.ui.table_width()));
         let verb = if is_done { "freed" } else { "can be freed" };
         let objects = format_plural(sum.objects, "object");
         app.ui.print_line(&format!("{objects} of {place}, {}, {verb}", format_bytes(sum.bytes)));

@@ -193,13 +193,30 @@ impl<'a> TextTable<'a> {
     }
 }
 
-/// Cuts a text to a width; an ellipsis marks the cut.
+/// Cuts a text to a width, between words if they are words and no ids or paths; an ellipsis marks the cut.
 #[must_use]
 pub fn shorten_text(text: &str, width: usize) -> String {
-    use unicode_width::UnicodeWidthChar;
+    /// A longer word is an id or a path, of which the beginning is better than nothing.
+    const LONGEST_WORD: usize = 16;
     if text.width() <= width {
         return text.to_owned();
     }
+    let cut = cut_text(text, width);
+    if text.get(cut.len()..).is_some_and(|rest| rest.starts_with(' ')) {
+        return cut + "…";
+    }
+    let last = text.get(cut.rfind(' ').map_or(0, |at| at + 1)..).and_then(|rest| rest.split(' ').next());
+    match (cut.rsplit_once(' '), last) {
+        (Some((words, part)), Some(word)) if word.width() <= LONGEST_WORD && !part.is_empty() && !words.is_empty() => {
+            format!("{words} …")
+        }
+        _ => cut + "…",
+    }
+}
+
+/// As many characters as leave a column for an ellipsis.
+fn cut_text(text: &str, width: usize) -> String {
+    use unicode_width::UnicodeWidthChar;
     let mut out = String::new();
     let mut used = 0;
     for c in text.chars() {
@@ -210,7 +227,6 @@ pub fn shorten_text(text: &str, width: usize) -> String {
         }
         out.push(c);
     }
-    out.push('…');
     out
 }
 
@@ -220,12 +236,28 @@ fn shorten_start(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     let reversed: String = text.chars().rev().collect();
-    shorten_text(&reversed, width).chars().rev().collect()
+    format!("…{}", cut_text(&reversed, width).chars().rev().collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_not_cut_and_ids_are() {
+        for (width, shown) in [
+            (22, "not all on the remote"),
+            (21, "not all on the remote"),
+            (20, "not all on the …"),
+            (16, "not all on the …"),
+            (15, "not all on the…"),
+            (5, "not …"),
+            (2, "n…"),
+        ] {
+            assert_eq!(shorten_text("not all on the remote", width), shown, "{width}");
+        }
+        assert_eq!(shorten_text("version 32da8a4be19bf743bf3bd6168ed08dd7", 20), "version 32da8a4be19…");
+    }
 
     #[test]
     fn of_keys_the_end_is_left() {
@@ -252,7 +284,7 @@ mod tests {
         let text = table.render_text(48).to_plain();
         assert_eq!(
             text,
-            "RUN                      STEPS  SUBJECT\nnav/run-20261124-021550    151  a very long sub…\nnav/r2                   1,662  short\n"
+            "RUN                      STEPS  SUBJECT\nnav/run-20261124-021550    151  a very long …\nnav/r2                   1,662  short\n"
         );
         assert!(text.lines().all(|l| l.chars().count() <= 48));
     }

@@ -50,7 +50,7 @@ pub(super) fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             episodes: json(episodes),
         });
     } else {
-        let text = render_text([&a.name, &b.name], [&steps, &episodes], agree, app.ui.terminal_width());
+        let text = render_text([&a.name, &b.name], [&steps, &episodes], agree, app.ui.table_width());
         app.ui.print_text(&text);
     }
     Ok(if agree { CommandOutcome::Done } else { CommandOutcome::CheckFailed })

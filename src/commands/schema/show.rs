@@ -34,7 +34,7 @@ pub(super) fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         app.ui.print_json(&shown);
     } else {
-        app.ui.print_text(&render_text(&shown, app.ui.terminal_width()));
+        app.ui.print_text(&render_text(&shown, app.ui.table_width()));
     }
     Ok(CommandOutcome::Done)
 }
