@@ -18,6 +18,7 @@ mod env;
 mod erase;
 mod erase_asked;
 mod erased_runs;
+mod every_screen;
 mod export_documents;
 mod export_tables;
 mod export_tree;
