@@ -1,5 +1,7 @@
 //! Merging with what only the repository knows: file lists that history can make again, and whose selection stands.
 
+use std::cell::OnceCell;
+
 use crate::dataset::agreement::read_cached_schema;
 use crate::dataset::merge::lockfile::{LockfileSides, MergeObjects, MergeSide, MergedLockfile, merge_lockfiles};
 use crate::dvc::cache::Cache;
@@ -7,6 +9,7 @@ use crate::dvc::file_list::FileList;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::project::DvcProject;
 use crate::git::{GitCall, merged_branches};
+use crate::history::erased::ErasedRuns;
 use crate::history::rebuilt;
 use crate::project::Project;
 use crate::run::schema::RunSchema;
@@ -19,7 +22,7 @@ pub fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Re
     let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
     let dvc = DvcProject::new(&project.root, &settings, project);
     let cache = dvc.cache();
-    let mut objects = ProjectObjects { project, dvc, cache: &cache };
+    let mut objects = ProjectObjects { project, dvc, cache: &cache, erased: OnceCell::new() };
     let merged = merge_lockfiles(sides, &mut objects).map_err(|e| e.to_string())?;
     // The file list first: a dvc.lock must never name one that does not exist.
     for file_list in &merged.new_lists {
@@ -36,6 +39,7 @@ struct ProjectObjects<'a> {
     project: &'a Project,
     dvc: DvcProject<'a>,
     cache: &'a Cache,
+    erased: OnceCell<ErasedRuns>,
 }
 
 impl MergeObjects for ProjectObjects<'_> {
@@ -48,7 +52,10 @@ impl MergeObjects for ProjectObjects<'_> {
     fn object_size(&mut self, hash: DvcHash) -> Option<u64> {
         // A clone need not have the files of a branch that it merges; in a directory their sizes are known.
         let remote = self.dvc.settings().default_remote().and_then(|remote| remote.dir.as_ref());
-        self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash))
+        let stored = self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash));
+        // An older version that a rebase replays can hold an erased run. Without records, no size is known.
+        let records = || ErasedRuns::load(self.project).unwrap_or_default();
+        stored.or_else(|| self.erased.get_or_init(records).size_of(hash))
     }
 
     fn read_schema(&mut self, hash: DvcHash) -> Result<RunSchema, String> {

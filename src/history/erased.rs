@@ -201,6 +201,12 @@ impl ErasedRuns {
         self.gone.contains(&hash)
     }
 
+    /// The size of an erased file, as its record says it.
+    #[must_use]
+    pub fn size_of(&self, hash: DvcHash) -> Option<u64> {
+        self.records.values().flat_map(|found| &found.record.files).find(|file| file.md5 == hash)?.bytes
+    }
+
     /// The runs that have a record.
     pub fn runs(&self) -> BTreeSet<&RunKey> {
         self.records.keys().map(|(run, _)| run).collect()

@@ -72,3 +72,38 @@ fn no_command_takes_an_erased_run_for_a_missing_one() {
     assert!(shown.stdout.contains("erased          asked by letter  (capture-erased/"), "{}", shown.both());
     assert_eq!(shown.stderr, "");
 }
+
+/// Two branches that each hold an erased run, and another run both: what the merged data version has in bytes only the records
+/// of the erasure know.
+#[test]
+fn a_merge_of_versions_with_erased_runs_knows_the_size() {
+    let env = TestEnv::initialized();
+    env.add_origin();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    env.git(["commit", "-qm", "Use the native engine"]).ok();
+    for (case, run) in [("ok-head01", "e/one"), ("ok-orig100", "e/two"), ("ok-pypi010", "e/both")] {
+        env.record_as(case, run);
+    }
+    for branch in ["one", "two"] {
+        env.git(["checkout", "-q", "-b", branch, "main"]).ok();
+        for run in [&format!("e/{branch}"), "e/both"] {
+            env.hook(["select", "-q", run]).ok();
+            env.git(["commit", "-qam", run]).ok();
+        }
+    }
+    let size = |rev: &str| {
+        let lock = env.git(["show", &format!("{rev}:dvc.lock")]).ok().stdout;
+        lock.lines().find_map(|line| line.trim().strip_prefix("size: ")?.parse::<u64>().ok())
+    };
+    env.git(["checkout", "-q", "main"]).ok();
+    env.git(["merge", "-q", "--no-edit", "one"]).ok();
+    env.git(["merge", "-q", "--no-edit", "two"]).ok();
+    let before = size("HEAD");
+    assert!(before.is_some());
+    env.git(["push", "-q", "-u", "origin", "main", "one", "two"]).ok();
+    env.hook(["erase", "e/one", "e/two", "--everywhere", "--yes"]).ok();
+    env.git(["checkout", "-q", "one"]).ok();
+    env.git(["merge", "-q", "--no-edit", "two"]).ok();
+    assert_eq!(size("HEAD"), before);
+}

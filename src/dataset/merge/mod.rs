@@ -169,15 +169,16 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
         merged.conflicts.iter().map(|conflict| format!("conflict in {}: {conflict}", files.path)).collect();
     for conflict in &merged.conflicts {
         if let MergeConflict::Run(run) = conflict {
-            let (run, [_, ours, theirs]) = (shell_quote(run.to_string()), &files.labels);
+            let resolve = format!("capture-hook resolve {}", shell_quote(run.to_string()));
+            let [_, ours, theirs] = &files.labels;
             notes.push(format!(
-                "resolve it: `capture-hook resolve {run} --ours` (the files of {ours}), `--theirs` (those of {theirs}) or `--both`"
+                "resolve it: `{resolve} --ours` (the files of {ours}), `--theirs` (those of {theirs}) or `--both`"
             ));
             // Of what both sides hold, it would have been taken.
             if let Some(side) = files.favored {
                 let option = if side == MergeSide::Ours { "--ours" } else { "--theirs" };
                 notes.push(format!(
-                    "-X leaves a run that one side removed to you; for the side that it names: `capture-hook resolve {run} {option}`, then `git commit`"
+                    "-X leaves a run that one side removed to you; for the side that it names: `{resolve} {option}`, then `git commit`"
                 ));
             }
         }
