@@ -201,7 +201,7 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
     }
 }
 
-/// A heading, and a line for each run: as `runs` lists them. If a name does not say which directory is meant, or nothing is
+/// A heading, and a line for each run: as `runs` lists them. If a name does not say which directory it is, or nothing is
 /// known of the runs, only what their directories say.
 fn pick_lines(
     app: &App,

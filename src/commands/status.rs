@@ -123,7 +123,7 @@ fn remote_facts(run: &ListedRun) -> Vec<(&'static str, String)> {
     figures.extend(metrics.and_then(|m| m.success_rate).map(|rate| format!("success {}", human::format_percent(rate))));
     figures
         .extend(metrics.and_then(|m| m.mean_reward).map(|reward| format!("reward {}", human::format_number(reward))));
-    // `sha256:` and as many digits as nobody confuses.
+    // `sha256:` and as many digits as are not confused.
     let config = run.config_hash.as_ref().map(|hash| format!("sha256:{}", hash.get(..12).unwrap_or(hash)));
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     vec![

@@ -1,6 +1,6 @@
 //! `erase`: removes the bytes of runs from workspace, cache and remote for good, and writes down what it did.
 //!
-//! First the plan, which asks the remote: if that cannot be asked, nothing is done and nothing is said to be erased. Then
+//! First the plan, which asks the remote: if that cannot be asked, nothing is done and nothing is called erased. Then
 //! one commit takes the runs out of the dataset, if HEAD has them, and adds a record of each (`history::erased`), so that
 //! every clone knows that the bytes are gone on purpose. Then the bytes go: here, then on the remote, which is asked again
 //! afterwards. An erasure that is interrupted ends when it is repeated: what is gone stays gone, what is left is removed.

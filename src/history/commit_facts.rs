@@ -3,7 +3,7 @@
 //!
 //! The hash is in a commit's trailers; a tag says how many steps and episodes there are. Each commit has the figures of
 //! the run that it selects in `metrics/`: they count for the data version of that commit alone. A size follows from those
-//! in `dvc.lock`, if a commit did nothing but add one run to its only parent's dataset. What is not said stays unknown.
+//! in `dvc.lock`, if a commit did nothing but add one run to its only parent's dataset. What no commit says stays unknown.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ pub struct CommitFacts {
 
 type NamedMetrics = Option<Rc<(RunKey, RunMetrics)>>;
 
-/// Reads what commits say of runs, each commit once. What cannot be read counts as not said.
+/// Reads what commits say of runs, each commit once. What cannot be read is unknown.
 pub struct CommitFactsReader<'a> {
     project: &'a Project,
     history: &'a History,

@@ -2,7 +2,7 @@
 //!
 //! A run is read once and noted under the stamps of all files in its directory, the settings of validation and this
 //! program's version. Unasked, a run is read only if it is small and as long as others have not taken long already:
-//! a list of runs must not wait for gigabytes. What was not read is said to be left, never guessed.
+//! a list of runs must not wait for gigabytes. What was not read is counted, never guessed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ pub struct NewRunReader<'a> {
 /// A run's directory as it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct RunState {
-    /// `None` if it was just written, or holds what cannot be told apart from another state.
+    /// `None` if it was just written, or holds what cannot be distinguished from another state.
     key: Option<NoteKey>,
     /// How much validation reads.
     bytes: u64,

@@ -32,7 +32,7 @@ try:
     while piece := os.read(terminal, 65536):
         shown += piece
 except OSError:
-    pass  # nobody has the terminal open any more
+    pass  # no process has the terminal open any more
 status = os.waitpid(pid, 0)[1]
 for line in shown.decode(errors="replace").replace("\r\n", "\n").split("\n"):
     # What stands before the last return to the margin was drawn over.

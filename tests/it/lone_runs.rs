@@ -64,7 +64,7 @@ fn verify_holds_a_directory_against_its_manifest() {
     let env = copies();
     let whole = verified(&env, &["ingested"], 0);
     assert_eq!((&whole["ok"], &whole["source"], &whole["runs"]), (&true.into(), &"directory".into(), &1.into()));
-    // A manifest names no parquet: what those bytes should be is said to be unknown.
+    // A manifest names no parquet: what those bytes should be is called unknown.
     let unknown = whole["unknown"].as_array().unwrap();
     assert!(unknown.contains(&format!("{FIRST}/steps.parquet").into()), "{unknown:?}");
     let text = env.hook_in("lone", ["verify", "ingested"]).ok();

@@ -78,8 +78,8 @@ fn rows_are_read_once_and_again_when_they_change() {
     let first = list(&env, &[]);
     assert_eq!((known(&first), first["unread"].as_u64()), (None, Some(1)), "{first}");
     let screen = env.hook(["runs"]).ok();
-    let said = "no figures yet of 1 new run: to read it takes longer; all: `capture-hook runs --figures`";
-    assert!(screen.stderr.contains(said), "{}", screen.both());
+    let expected = "no figures yet of 1 new run: to read it takes longer; all: `capture-hook runs --figures`";
+    assert!(screen.stderr.contains(expected), "{}", screen.both());
     let line = screen.stdout.lines().find(|line| line.contains(THIRD)).unwrap();
     assert!(line.split_whitespace().filter(|word| *word == "-").count() >= 3, "{line}");
     let all = list(&env, &["--figures"]);
