@@ -3,6 +3,7 @@
 //! Only the file list and `dvc.lock` change: no file of a run is read, and none is deleted from the cache or the remote.
 //! A run that is removed stays in the data versions before, so `restore` can put it back.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::publish::commit_paths;
@@ -18,6 +19,7 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Error, Explain, Explanation};
 use crate::git::Oid;
 use crate::history::committed::CommittedRun;
+use crate::history::erased::ErasedRuns;
 use crate::history::rebuilt;
 use crate::project::dir::ProjectDir;
 use crate::project::mutex::RepoMutex;
@@ -216,11 +218,15 @@ fn stage_change(
     let selection_cleared = change.files.is_empty() && selected.is_some();
     let committed = project.read_file(&GitTree::Commit(commit.clone()), lockfile::FILE)?.unwrap_or_default();
     let settings = project.dvc_settings()?;
+    // Without records, no size is known.
+    let erased = OnceCell::new();
+    let records = || ErasedRuns::load(project).unwrap_or_default();
     let edited = edit_runs(RunEdit {
         root: &project.root,
         out_dir: &old.out_dir,
         cache: &project.open_cache()?,
         remote: settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir),
+        erased_size: &|hash| erased.get_or_init(records).size_of(hash),
         committed: &Lockfile::parse(&committed).map_err(ProjectError::from)?,
         runs: change.runs,
         files: change.files.clone(),

@@ -13,7 +13,7 @@ use crate::dataset::record::{ingest_stage, set_version};
 use crate::dataset::stage::{RUN_DIR, STAGE};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
-use crate::dvc::hash::DataVersion;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::{self, Lockfile};
 use crate::dvc::lockfile_text;
 use crate::dvc::mutex::DvcMutex;
@@ -32,6 +32,8 @@ pub struct RunEdit<'a> {
     pub cache: &'a Cache,
     /// The remote, if it is a directory: the sizes of files that the cache lacks are known there.
     pub remote: Option<Cache>,
+    /// The size of a file that is nowhere any more, if that is known.
+    pub erased_size: &'a dyn Fn(DvcHash) -> Option<u64>,
     /// `dvc.lock` as the commit before has it, whose runs are edited. Other stages stay as the file has them.
     pub committed: &'a Lockfile,
     /// The runs whose files are replaced.
@@ -79,8 +81,12 @@ pub fn edit_runs(edit: RunEdit<'_>) -> Result<EditedRuns, NativeError> {
     for run in edit.runs {
         replaced.extend(diff::run_entries(&*old, run)?);
     }
-    let total =
-        item.size.and_then(|size| adjust_size([Some(edit.cache), edit.remote.as_ref()], size, &replaced, &edit.files));
+    let caches = [Some(edit.cache), edit.remote.as_ref()];
+    let size_of = |hash| {
+        let stored = caches.into_iter().flatten().find_map(|cache| cache.object_size(hash));
+        stored.or_else(|| (edit.erased_size)(hash))
+    };
+    let total = item.size.and_then(|size| adjust_size(size_of, size, &replaced, &edit.files));
     let nfiles = item.nfiles.map(|nfiles| nfiles.saturating_sub(replaced.len() as u64) + edit.files.len() as u64);
     let list = diff::replace_runs(&old, edit.runs, edit.files)?;
     let version = edit.cache.insert_list_bytes(&list)?;
@@ -97,8 +103,12 @@ pub fn edit_runs(edit: RunEdit<'_>) -> Result<EditedRuns, NativeError> {
 }
 
 /// The dataset's bytes after the edit; `None` if the size of a file is not known here: no size rather than a wrong one.
-fn adjust_size(caches: [Option<&Cache>; 2], size: u64, old: &[FileEntry], new: &[FileEntry]) -> Option<u64> {
-    let size_of = |hash| caches.into_iter().flatten().find_map(|cache| cache.object_size(hash));
+fn adjust_size(
+    size_of: impl Fn(DvcHash) -> Option<u64>,
+    size: u64,
+    old: &[FileEntry],
+    new: &[FileEntry],
+) -> Option<u64> {
     let sum = |entries: &[FileEntry]| entries.iter().try_fold(0_u64, |sum, entry| sum.checked_add(size_of(entry.md5)?));
     size.checked_sub(sum(old)?)?.checked_add(sum(new)?)
 }

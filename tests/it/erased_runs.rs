@@ -107,3 +107,15 @@ fn a_merge_of_versions_with_erased_runs_knows_the_size() {
     env.git(["merge", "-q", "--no-edit", "two"]).ok();
     assert_eq!(size("HEAD"), before);
 }
+
+/// To take an erased run out of an old branch's dataset, its size must be known.
+#[test]
+fn an_erased_run_is_removed_from_an_old_branch_with_its_size() {
+    let env = erased();
+    env.git(["checkout", "-q", "-b", "past", "before"]).ok();
+    let size =
+        || fs::read_to_string(env.repo("dvc.lock")).unwrap().lines().any(|line| line.trim().starts_with("size: "));
+    assert!(size());
+    env.hook(["remove", FIRST]).ok();
+    assert!(size());
+}
