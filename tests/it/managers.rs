@@ -459,7 +459,7 @@ fn a_dropped_pre_commit_hook_is_reported() {
         assert_snapshot!(env.screen(&output), @"
         pre-commit...............................................................Passed
         warning: the commit selects results/demo/run-20260105-041 but does not hold its data: the pre-commit hook did not run
-        hint: commit the data: `capture-hook publish results/demo/run-20260105-041`
+        hint: commit it: `capture-hook publish results/demo/run-20260105-041`
         hint: find out why: `capture-hook doctor`
         ");
         let output = env.git(["commit", "-q", "--allow-empty", "-m", "code"]).ok();
