@@ -244,7 +244,7 @@ fn commands_that_read_say_what_an_older_repository_holds_and_change_nothing() {
         assert_eq!(hashed(&env.repo("data/captures")), released.head());
         env.hook(["verify"]).ok();
         let diff = env.hook(["diff", NAV, DEMO]).ok();
-        assert!(diff.stdout.contains("configuration"), "{}", diff.both());
+        assert!(diff.stdout.contains("\nconfig   goal_radius "), "{}", diff.both());
 
         env.hook(["report", "-q", "-o", "../report.html"]).ok();
         env.hook(["report", "-q", "--check", "-o", "../report.html"]).ok();
