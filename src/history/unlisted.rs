@@ -16,7 +16,10 @@ impl History {
     #[must_use]
     pub fn count_unlisted(&self) -> UnlistedRuns {
         let mut found = UnlistedRuns { commits: 0, runs: Some(0) };
-        for change in self.dataset_commits.iter().filter(|change| change.partial) {
+        // A list that is here and left out is reported with its reason.
+        let is_elsewhere =
+            |change: &&DatasetCommit| change.partial && !self.left_out.contains_key(&change.record.version);
+        for change in self.dataset_commits.iter().filter(is_elsewhere) {
             match self.count_unnamed(change) {
                 Some(0) => {}
                 count => {

@@ -298,7 +298,10 @@ fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
     fs::write(env.repo("params.yaml"), format!("{text}# \u{2028}x: 1\n")).unwrap();
     let line = text.lines().count() + 1;
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert_snapshot!(env.screen(&output), @"error: params.yaml:7: the character U+2028 (a line break for some readers), which programs read differently; remove it");
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml:7: the character U+2028 (a line break for some readers), which programs read differently; remove it
+    hint: see what was changed in it: `git diff HEAD -- params.yaml`
+    ");
     assert!(output.stderr.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", output.stderr);
 }
 
@@ -489,10 +492,12 @@ fn a_list_of_countless_runs_is_left_out_and_said() {
     countless(&env, 250_001, 1, false);
     let output = within(&env, 400_000, &["runs"]).ok();
     assert_snapshot!(env.screen(&output), @"
-       RUN                      STEPS  EPISODES  SUCCESS  REWARD  STATE
-    *  nav/run-20261124-021550    151         4      25%  -0.125  committed
-       sweep/run-20260106-041       -         -        -       -  new
-       demo/run-20260105-041        -         -        -       -  new
+       RUN                      STARTED      STEPS  EPISODES  SUCCESS  REWARD  STATE
+    *  nav/run-20261124-021550  2026-11-24     151         4      25%  -0.125  committed
+       sweep/run-20260106-041   2026-11-24  10,536        60      18%  -1.571  new
+       demo/run-20260105-041    2026-11-24     240         4       0%  -0.6    new
+
+    3 runs: 1 committed, 2 new
     --- stderr
     warning: left out: [env]/repo/.dvc/cache/files/md5/[md5].dir: the file list has more than 250000 runs
     ");
