@@ -120,7 +120,7 @@ fn command(plan: &ErasePlan) -> String {
     format!("`capture-hook erase {} --everywhere --yes`", runs.join(" "))
 }
 
-/// Asks on the terminal. An error if there is none: a script must say `--yes`.
+/// Asks on the terminal. Without a terminal it is an error: a script must say `--yes`.
 fn confirm_erasure(app: &App, plan: &ErasePlan) -> Result<bool, Error> {
     let what = match plan.runs.as_slice() {
         [run] => escape_control(&run.run),

@@ -52,7 +52,7 @@ pub fn find_named_run(app: &App, path: Option<&str>) -> Result<FoundRuns<LoneRun
     }
 }
 
-/// The project around the working directory; the runs' directories that the paths name if there is none, or if all of
+/// The project around the working directory; the runs' directories that the paths name without a project, or if all of
 /// them lie outside of it. A path can name an export or any directory of runs, too.
 pub fn find_named_runs(app: &App, paths: &[String]) -> Result<FoundRuns<Vec<LoneRun>>, Error> {
     let (project, error) = match open_project(app)? {
@@ -88,7 +88,7 @@ pub fn find_named_runs(app: &App, paths: &[String]) -> Result<FoundRuns<Vec<Lone
     }
 }
 
-/// The project around the working directory; the inner error if there is none.
+/// The project around the working directory; without one, the inner error.
 fn open_project(app: &App) -> Result<Result<Project, Error>, Error> {
     match Project::open(&app.cwd, &app.env) {
         Ok(project) => Ok(Ok(project)),

@@ -274,15 +274,7 @@ impl History {
         let args: Vec<String> = ["push", "--all"].into_iter().chain(revs).map(str::to_owned).collect();
         self.hook("repo", &args.iter().map(String::as_str).collect::<Vec<_>>());
         let objects = self.datasets.objects(&self.env, &key);
-        let output = self.env.hook_in("repo", ["forget", &key]);
-        // A list that is on the remote alone, of a commit that was fetched: nothing is dropped until it is here.
-        if output.code == 3 && output.stderr.contains("file list is not in this clone") {
-            self.hook("repo", &["check"]);
-            self.hook("repo", &["forget", &key]);
-        } else {
-            self.done.push(format!("capture-hook -C repo forget {key}"));
-            assert_eq!(output.code, 0, "{}\n{}", output.both(), self.story());
-        }
+        self.hook("repo", &["forget", &key]);
         assert!(!self.there("repo").contains(&key), "{key}\n{}", self.story());
         let cached = self.present("repo/.dvc/cache", &objects);
         let shared = self.datasets.shared_objects(&self.env, "HEAD", &key);

@@ -45,7 +45,8 @@ pub fn verify_lone_runs(app: &App, runs: &[LoneRun]) -> Result<CommandOutcome, E
         app.ui.print_text(&render_result(&result, "no project around it: verified against its manifest only"));
         if let Some(first) = result.unknown.first() {
             let files = format_plural(result.unknown.len() as u64, "file");
-            app.ui.status(&format!("{files} that no manifest names, so what they should be is unknown: {first}, …"));
+            let more = if result.unknown.len() > 1 { ", …" } else { "" };
+            app.ui.status(&format!("{files} that no manifest names, so what they should be is unknown: {first}{more}"));
         }
     }
     Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
